@@ -36,7 +36,7 @@ apt_update() {
 }
 
 # apt_has PACKAGE : true when this release offers it and we may install it.
-apt_has() { have apt-get && as_root true && apt_update && apt-cache show "$1" >/dev/null 2>&1; }
+apt_has() { have apt-get && as_root true && apt_update && [[ $(apt-cache policy "$1") == *'Candidate: '[!\(]* ]]; }
 
 # apt_install PACKAGE... : installs Debian packages; the caller has found that something is missing.
 apt_install() {
@@ -60,7 +60,7 @@ alive() {
 our_process() {
   local pid
   pid=$(cat "$1" 2>/dev/null) || return 1
-  [ -n "$pid" ] && alive "$pid" && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2" && echo "$pid"
+  [ -n "$pid" ] && alive "$pid" && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -F -- "$2" >/dev/null && echo "$pid"
 }
 
 # stop_process PID : asks, waits 30 s, then kills.

@@ -48,8 +48,11 @@ kafka_install() {
   </dependencies>
 </project>
 POM
-  (cd "$tmp" && mvn -q -B -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
-    -DoutputDirectory=libs -DincludeScope=runtime) >&2 || die "Maven could not fetch Kafka's jars"
+  (cd "$tmp" && mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+    -DoutputDirectory=libs -DincludeScope=runtime) >&2 || {
+    rm -rf "$tmp"
+    die "Maven could not fetch Kafka's jars"
+  }
   mv -T "$tmp/libs" "$KAFKA_LIBS"
   rm -rf "$tmp"
 }

@@ -52,7 +52,8 @@ mariadb_prepare() {
   [ -d "$MARIADB_DIR/data/mysql" ] && return 0
   # Built beside its place and renamed, so an interrupted start is never taken for a database.
   rm -rf "$MARIADB_DIR/new"
-  as_mysql mariadb-install-db --no-defaults --datadir="$MARIADB_DIR/new" --auth-root-authentication-method=normal \
+  # --force: a container whose own host name does not resolve is no obstacle.
+  as_mysql mariadb-install-db --no-defaults --force --datadir="$MARIADB_DIR/new" --auth-root-authentication-method=normal \
     --skip-test-db --skip-name-resolve >"$MARIADB_DIR/install.log" 2>&1 ||
     die "mariadb-install-db failed; see $MARIADB_DIR/install.log"
   mv -T "$MARIADB_DIR/new" "$MARIADB_DIR/data"
