@@ -1,1 +1,7 @@
-fn main(){}
+//! `consumer-datalake`: lands Kafka topics in the lake.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    affluent_core::cli::main(consumer_datalake::run)
+}

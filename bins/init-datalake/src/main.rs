@@ -1,1 +1,7 @@
-fn main(){}
+//! `init-datalake`: makes a lake.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    affluent_core::cli::main(init_datalake::run)
+}

@@ -11,5 +11,6 @@ pub mod feeds;
 pub mod lake;
 pub mod layout;
 pub mod schema;
+pub mod stop;
 pub mod suggest;
 pub mod units;

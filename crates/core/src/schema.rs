@@ -272,7 +272,16 @@ mod tests {
 
     #[test]
     fn bad_types_are_refused() {
-        for text in ["", "decimal(39,2)", "decimal(2,3)", "struct<>", "array<int", "int int", "map<int, int>", "struct<a int, A int>"] {
+        for text in [
+            "",
+            "decimal(39,2)",
+            "decimal(2,3)",
+            "struct<>",
+            "array<int",
+            "int int",
+            "map<int, int>",
+            "struct<a int, A int>",
+        ] {
             assert!(text.parse::<Type>().is_err(), "{text}");
         }
     }

@@ -27,12 +27,26 @@ pub struct Staging {
     local: bool,
 }
 
-/// A file written by a dead writer, which may stand published but uncommitted in the lake.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
-    staged: PathBuf,
-    /// Where it was to go, relative to the lake.
-    pub target: String,
+/// A writer that ended without cleaning up.
+#[derive(Debug)]
+pub struct DeadWriter {
+    folder: PathBuf,
+    /// Files that it wrote, relative to the lake: each may stand published but uncommitted.
+    pub leftovers: Vec<String>,
+}
+
+impl DeadWriter {
+    /// Removes its staging folder, after its leftovers were dealt with.
+    pub fn bury(self) -> Result<(), Error> {
+        #[allow(clippy::disallowed_methods, reason = "a dead writer's own staging folder")]
+        match fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("remove", &self.folder)(error));
+            }
+            _ => remove(&self.folder.with_extension("lock")),
+        }
+        Ok(())
+    }
 }
 
 impl Staging {
@@ -118,26 +132,18 @@ impl Staging {
         remove(&self.staged(target));
     }
 
-    /// What dead writers of this lake left behind. Their locks are free; living ones are skipped.
-    pub fn leftovers(&self) -> Result<Vec<Leftover>, Error> {
-        let mut found = Vec::new();
+    /// The dead writers of this lake, with what they left behind. Their locks are free.
+    pub fn dead_writers(&self) -> Result<Vec<DeadWriter>, Error> {
+        let mut dead = Vec::new();
         for folder in self.dead_folders()? {
-            collect(&folder, &folder, &mut found).map_err(io_error("read", &folder))?;
+            let mut leftovers = Vec::new();
+            // On an object store staged files never share a name with what was uploaded.
+            if self.local {
+                collect(&folder, &folder, &mut leftovers).map_err(io_error("read", &folder))?;
+            }
+            dead.push(DeadWriter { folder, leftovers });
         }
-        if !self.local {
-            found.clear();
-        }
-        Ok(found)
-    }
-
-    /// Removes the staging folders of dead writers, after their leftovers were dealt with.
-    pub fn remove_dead(&self) -> Result<(), Error> {
-        for folder in self.dead_folders()? {
-            #[allow(clippy::disallowed_methods, reason = "a dead writer's own staging folder")]
-            fs::remove_dir_all(&folder).map_err(io_error("remove", &folder))?;
-            remove(&folder.with_extension("lock"));
-        }
-        Ok(())
+        Ok(dead)
     }
 
     fn dead_folders(&self) -> Result<Vec<PathBuf>, Error> {
@@ -154,7 +160,15 @@ impl Staging {
 }
 
 impl Drop for Staging {
+    /// Leaves nothing behind, unless a file stands published and it is not known whether its commit
+    /// went through: the next start finds out.
     fn drop(&mut self) {
+        let mut staged = Vec::new();
+        let read = collect(&self.folder, &self.folder, &mut staged);
+        let root = self.folder.ancestors().nth(2).unwrap_or(&self.folder);
+        if self.local && (read.is_err() || staged.iter().any(|target| root.join(target).exists())) {
+            return;
+        }
         #[allow(clippy::disallowed_methods, reason = "the writer's own staging folder")]
         let _ = fs::remove_dir_all(&self.folder);
         remove(&self.lock_path);
@@ -169,29 +183,17 @@ fn is_dead(lock_path: &Path) -> bool {
     }
 }
 
-fn collect(root: &Path, folder: &Path, found: &mut Vec<Leftover>) -> io::Result<()> {
+fn collect(root: &Path, folder: &Path, found: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
             collect(root, &path, found)?;
         } else if let Ok(relative) = path.strip_prefix(root) {
             let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
-            found.push(Leftover { target: parts.join("/"), staged: path });
+            found.push(parts.join("/"));
         }
     }
     Ok(())
-}
-
-impl Leftover {
-    /// Was the staged file published under its target?
-    pub fn is_published(&self, lake: &Lake) -> bool {
-        lake.local_folder().is_some_and(|root| root.join(&self.target).exists())
-    }
-
-    /// The staged copy, which has the target's bytes.
-    pub fn staged(&self) -> &Path {
-        &self.staged
-    }
 }
 
 fn link(root: &Path, staged: &Path, target: &str) -> Result<(), Error> {
@@ -321,16 +323,33 @@ mod tests {
         let dying = Staging::open(engine.lake()).unwrap();
         dying.create("streams/s/dead.parquet").unwrap();
         let sweeper = Staging::open(engine.lake()).unwrap();
-        assert_eq!(sweeper.leftovers().unwrap(), []);
+        assert!(sweeper.dead_writers().unwrap().is_empty());
         // As after kill -9: the lock is free, the folder stays.
-        let Staging { _lock, .. } = &dying;
-        _lock.unlock().unwrap();
-        let left = sweeper.leftovers().unwrap();
-        assert_eq!(left.len(), 1);
-        assert_eq!(left[0].target, "streams/s/dead.parquet");
-        assert!(!left[0].is_published(engine.lake()));
-        sweeper.remove_dead().unwrap();
-        assert_eq!(sweeper.leftovers().unwrap(), []);
+        dying._lock.unlock().unwrap();
+        let mut dead = sweeper.dead_writers().unwrap();
+        assert_eq!(dead.len(), 1);
+        assert_eq!(dead[0].leftovers, ["streams/s/dead.parquet"]);
+        dead.remove(0).bury().unwrap();
+        assert!(sweeper.dead_writers().unwrap().is_empty());
         assert!(living.folder.exists());
+    }
+
+    #[test]
+    fn a_published_file_of_unknown_fate_is_left_for_the_next_start() {
+        let (_folder, engine) = lake();
+        let staging = Staging::open(engine.lake()).unwrap();
+        staging.create("streams/s/a.parquet").unwrap();
+        staging.publish(&engine, "streams/s/a.parquet").unwrap();
+        let folder = staging.folder.clone();
+        drop(staging);
+        assert!(folder.exists());
+        let next = Staging::open(engine.lake()).unwrap();
+        assert_eq!(next.dead_writers().unwrap()[0].leftovers, ["streams/s/a.parquet"]);
+        drop(next);
+        let staging = Staging::open(engine.lake()).unwrap();
+        staging.create("streams/s/b.parquet").unwrap();
+        let folder = staging.folder.clone();
+        drop(staging);
+        assert!(!folder.exists());
     }
 }

@@ -156,7 +156,7 @@ impl Feed {
             }
         }
         let Some(schema) = &self.schema else { return Ok(()) };
-        if let Some(field) = schema.fields.iter().find(|field| is_reserved(&field.name)) {
+        if let Some(field) = schema.fields.iter().find(|field| is_reserved_column(&field.name)) {
             return bad(format!("the column name {:?} is Affluent's own", field.name));
         }
         let named = self.key.columns.iter().chain(&self.event_time);
@@ -167,7 +167,8 @@ impl Feed {
     }
 }
 
-fn is_reserved(name: &str) -> bool {
+/// Is this the name of a column that Affluent adds itself?
+pub fn is_reserved_column(name: &str) -> bool {
     RESERVED_COLUMNS.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
 }
 

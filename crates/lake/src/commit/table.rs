@@ -198,7 +198,12 @@ impl Table {
                     self.settle(snapshot)?;
                     return Ok(Some(self.version()));
                 }
-                Attempt::Lost => self.refresh()?,
+                Attempt::Lost => {
+                    self.refresh()?;
+                    if self.holds(&change)? {
+                        return Ok(Some(self.version()));
+                    }
+                }
                 Attempt::Failed(error) => {
                     if attempt >= 5 {
                         return Err(self.failed("write", error));
@@ -206,10 +211,28 @@ impl Table {
                     tracing::warn!(%error, table = self.folder(), "the commit failed and is tried again");
                     thread::sleep(Duration::from_millis(100 << attempt));
                     self.refresh()?;
+                    if self.holds(&change)? {
+                        return Ok(Some(self.version()));
+                    }
                 }
             }
         }
         Err(Error::Contended { table: self.folder(), attempts: MAX_ATTEMPTS })
+    }
+
+    /// Did a commit go through although its answer said otherwise (a reply that was lost)? File
+    /// names are unique, so a file of ours in the log proves it.
+    fn holds(&self, change: &Change) -> Result<bool, Error> {
+        for (id, value) in &change.ids {
+            if self.id(id)? != Some(*value) {
+                return Ok(false);
+            }
+        }
+        match change.adds.first() {
+            Some(file) => Ok(self.live_files()?.iter().any(|live| live.path == file.path)),
+            // Without files the ids are all that the commit says.
+            None => Ok(!change.ids.is_empty()),
+        }
     }
 
     fn attempt(&self, change: &Change) -> Result<Attempt, Error> {
