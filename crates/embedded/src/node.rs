@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::clock::now_ms;
 use crate::groups::Groups;
+use crate::log::compaction::compact;
 use crate::stats::Counters;
 use crate::store::Store;
 use crate::topics::Topics;
@@ -77,11 +78,13 @@ impl Node {
                 log.producers.expire(now - PRODUCER_EXPIRY.as_millis() as i64);
                 let kept = if settings.delete { log.retain(settings.limits, now) } else { Ok(false) };
                 drop(log);
-                match kept {
+                let compacted =
+                    if settings.compact { compact(partition, settings.compaction(), now) } else { Ok(false) };
+                match kept.and_then(|kept| Ok(kept | compacted?)) {
                     Ok(true) => partition.changed(),
                     Ok(false) => {}
                     Err(error) => {
-                        tracing::error!(topic = topic.name, index, %error, "cannot drop old records")
+                        tracing::error!(topic = topic.name, index, %error, "cannot drop or compact old records")
                     }
                 }
             }

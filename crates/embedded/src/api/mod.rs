@@ -10,6 +10,8 @@ pub(crate) mod metadata;
 pub(crate) mod offsets;
 pub(crate) mod produce;
 pub(crate) mod records;
+#[cfg(test)]
+mod tests;
 pub(crate) mod topics;
 pub(crate) mod transactions;
 

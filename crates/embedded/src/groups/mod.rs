@@ -3,6 +3,8 @@
 pub(crate) mod group;
 pub(crate) mod member;
 pub(crate) mod offsets;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::io;

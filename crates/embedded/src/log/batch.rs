@@ -76,6 +76,11 @@ impl BatchHeader {
         self.attributes & CONTROL != 0
     }
 
+    /// True where the broker's time replaced the records' own.
+    pub(crate) fn has_append_time(&self) -> bool {
+        self.attributes & TIMESTAMP_TYPE != 0
+    }
+
     pub(crate) fn has_producer(&self) -> bool {
         self.producer_id >= 0
     }

@@ -6,6 +6,8 @@
 pub(crate) mod append;
 pub(crate) mod batch;
 pub(crate) mod checkpoint;
+pub(crate) mod codec;
+pub(crate) mod compaction;
 pub(crate) mod producers;
 pub(crate) mod read;
 pub(crate) mod recovery;
@@ -79,3 +81,6 @@ impl Log {
         (after < self.segments.len()).then_some(after)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,11 +26,15 @@ impl Log {
         };
         while let Some(first) = self.segments.front() {
             let meta = &first.meta;
-            let expired = limits.retention_ms >= 0 && now - meta.max_timestamp > limits.retention_ms;
+            let aged = limits.retention_ms >= 0 && now - meta.max_timestamp > limits.retention_ms;
+            let expired = aged || meta.size == 0;
             let surplus = excess >= meta.size;
             let only = self.segments.len() == 1;
             // A log that is only too large keeps its newest segment; an expired one goes entirely.
-            if meta.size == 0 || meta.next > stable || !(expired || (surplus && excess > 0 && !only)) {
+            if (only && meta.size == 0)
+                || meta.next > stable
+                || !(expired || (surplus && excess > 0 && !only))
+            {
                 break;
             }
             excess = excess.saturating_sub(meta.size);
@@ -58,8 +62,12 @@ impl Log {
     }
 
     fn drop_below_start(&mut self, now: i64) -> io::Result<()> {
-        while self.segments.front().is_some_and(|s| s.meta.size > 0 && s.meta.next <= self.log_start) {
-            if self.segments.len() == 1 {
+        while let Some(first) = self.segments.front() {
+            let only = self.segments.len() == 1;
+            if first.meta.next > self.log_start || (only && first.meta.size == 0) {
+                break;
+            }
+            if only {
                 self.roll(now)?;
             }
             self.drop_first()?;

@@ -4,6 +4,7 @@ use std::io;
 
 use super::Log;
 use super::batch::{BatchHeader, HEADER_LEN};
+use super::codec;
 use super::segment::{Segment, Source};
 
 /// A batch found by time.
@@ -14,16 +15,17 @@ pub(crate) struct Found {
 }
 
 impl Log {
-    /// The first batch that holds a record of `timestamp` or later. Batches stay closed, so the
-    /// answer is the batch's first offset: never late, early by less than a batch.
+    /// The first record of `timestamp` or later. Where a batch cannot be looked into the answer is
+    /// its first offset: never late, early by less than a batch.
     pub(crate) fn offset_for_time(&self, timestamp: i64) -> io::Result<Option<Found>> {
         for segment in self.segments.iter().filter(|s| s.meta.max_timestamp >= timestamp) {
             let mut at = segment.meta.position_of_time(timestamp);
             let source = segment.source(at, segment.meta.size - at)?;
             while let Some(header) = header_at(segment, &source, at)? {
                 if header.max_timestamp >= timestamp && header.next_offset() > self.log_start {
-                    let offset = header.base_offset.max(self.log_start);
-                    return Ok(Some(Found { offset, timestamp: header.base_timestamp.max(timestamp) }));
+                    let found = first_within(&header, &source.read(at, header.size)?, timestamp);
+                    let offset = found.offset.max(self.log_start);
+                    return Ok(Some(Found { offset, ..found }));
                 }
                 at += header.size as u64;
             }
@@ -38,6 +40,20 @@ impl Log {
         let meta = &largest.meta;
         Some(Found { offset: meta.max_timestamp_offset, timestamp: meta.max_timestamp })
     }
+}
+
+fn first_within(header: &BatchHeader, batch: &[u8], timestamp: i64) -> Found {
+    let start = Found { offset: header.base_offset, timestamp: header.base_timestamp.max(timestamp) };
+    if header.has_append_time() {
+        return Found { timestamp: header.max_timestamp, ..start };
+    }
+    let Ok(plain) = codec::records(header, batch) else { return start };
+    let at = |r: &codec::Record<'_>| Found {
+        offset: header.base_offset + r.offset_delta,
+        timestamp: header.base_timestamp + r.timestamp_delta,
+    };
+    let records = codec::parse(&plain).unwrap_or_default();
+    records.iter().map(at).find(|f| f.timestamp >= timestamp).unwrap_or(start)
 }
 
 fn header_at(segment: &Segment, source: &Source, at: u64) -> io::Result<Option<BatchHeader>> {

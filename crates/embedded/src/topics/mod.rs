@@ -247,6 +247,7 @@ fn remove_strangers(root: &Path, stored: &[(String, Stored)]) -> io::Result<()> 
     Ok(())
 }
 
+#[allow(clippy::disallowed_methods, reason = "the folders of deleted topics are the broker's own to remove")]
 fn remove_dir(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

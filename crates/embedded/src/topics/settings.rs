@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::log::append::AppendOptions;
+use crate::log::compaction::Rules;
 use crate::log::retention::Limits;
 
 /// How a value is written and checked.
@@ -139,6 +140,14 @@ impl Settings {
             dirty_ratio: text("min.cleanable.dirty.ratio").parse().unwrap_or(0.5),
             delete_retention_ms: number("delete.retention.ms"),
             compaction_lag_ms: number("min.compaction.lag.ms"),
+        }
+    }
+
+    pub(crate) fn compaction(&self) -> Rules {
+        Rules {
+            dirty_ratio: self.dirty_ratio,
+            delete_retention_ms: self.delete_retention_ms,
+            lag_ms: self.compaction_lag_ms,
         }
     }
 

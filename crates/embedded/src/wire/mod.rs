@@ -12,3 +12,6 @@ pub use decode::check_frame;
 pub(crate) use decode::{Header, WireError, decode};
 pub(crate) use errors::Code;
 pub(crate) use frame::Frame;
+
+#[cfg(test)]
+mod tests;
