@@ -11,9 +11,7 @@ use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{
-    BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol,
-};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::TopicPartitionList;
@@ -155,11 +153,12 @@ impl Member {
         use RDKafkaErrorCode as Code;
         match error.rdkafka_error_code() {
             Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => Ok(Some(Polled::OffsetOutOfRange)),
-            Some(Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed) => Err(Error::Client(error)),
-            Some(Code::SaslAuthenticationFailed | Code::Authentication) => Err(Error::Login {
-                servers: self.servers.clone(),
-                reason: error.to_string(),
-            }),
+            Some(Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed) => {
+                Err(Error::Client(error))
+            }
+            Some(Code::SaslAuthenticationFailed | Code::Authentication) => {
+                Err(Error::Login { servers: self.servers.clone(), reason: error.to_string() })
+            }
             _ => {
                 tracing::debug!(%error, "librdkafka reports and retries");
                 Ok(self.rebalanced())
@@ -168,8 +167,7 @@ impl Member {
     }
 
     fn rebalanced(&self) -> Option<Polled<'_>> {
-        let mut waiting =
-            self.consumer.context().rebalances.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.consumer.context().rebalances.lock().unwrap_or_else(PoisonError::into_inner);
         Some(match waiting.pop_front()? {
             Rebalance::Assign(partitions) => Polled::Assigned(partitions),
             Rebalance::Revoke(partitions) => Polled::Revoked(partitions),
