@@ -214,7 +214,7 @@ impl Member {
             topic: topic.to_owned(),
             partition,
             offset: offset.unwrap_or(0),
-            source,
+            source: Box::new(source),
         })
     }
 
@@ -226,7 +226,7 @@ impl Member {
             topic: topic.to_owned(),
             partition,
             offset: 0,
-            source,
+            source: Box::new(source),
         })
     }
 

@@ -39,7 +39,7 @@ pub enum Error {
         partition: i32,
         offset: i64,
         #[source]
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// A client that librdkafka cannot make or that ended for good.
     #[error("the Kafka client failed")]
@@ -86,6 +86,10 @@ impl Cause {
     }
 }
 
+fn passing(error: &KafkaError) -> bool {
+    Cause::of(error.rdkafka_error_code()) == Cause::Unreachable
+}
+
 /// A failure to make a client, told apart from one of the broker.
 pub fn classify_kafka(error: KafkaError) -> Error {
     match error {
@@ -101,9 +105,8 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused { source, .. } | Self::Record { source, .. } | Self::Client(source) => {
-                Cause::of(source.rdkafka_error_code()) == Cause::Unreachable
-            }
+            Self::Refused { source, .. } | Self::Client(source) => passing(source),
+            Self::Record { source, .. } => passing(source),
             Self::Setting { .. } | Self::Login { .. } | Self::UnknownTopic { .. } => false,
         }
     }
@@ -132,7 +135,7 @@ mod tests {
         assert_eq!(exit::code_of(&unreachable.into_exit()), 75);
         let setting = Error::Setting { setting: "x".to_owned(), reason: "unknown".to_owned() };
         assert_eq!(exit::code_of(&setting.into_exit()), 2);
-        let source = KafkaError::MessageConsumption(RDKafkaErrorCode::NotLeaderForPartition);
+        let source = Box::new(KafkaError::MessageConsumption(RDKafkaErrorCode::NotLeaderForPartition));
         let record = Error::Record { action: "read", topic: "t".to_owned(), partition: 3, offset: 7, source };
         assert_eq!(record.to_string(), "cannot read t, partition 3, offset 7");
         assert_eq!(exit::code_of(&record.into_exit()), 75);
