@@ -384,7 +384,7 @@ impl Group {
         }
         let Some(mut member) = self.members.remove(&id) else { return Err(Code::UnknownMemberId) };
         member.turn_away(&id, Code::UnknownMemberId);
-        self.after_removal(&[id.clone()], now);
+        self.after_removal(std::slice::from_ref(&id), now);
         Ok(id)
     }
 

@@ -101,7 +101,7 @@ fn a_static_member_returns_to_its_assignment_and_fences_its_former_self() {
     let mut group = Group::new(0);
     let fixed = |id: &str| Join { instance: Some("i1".to_owned()), ..join(id) };
     let before = answered(group.join(fixed(""), 0));
-    let _ = group.sync(&before.member_id, vec![(before.member_id.clone(), Bytes::from_static(b"a"))], 0);
+    drop(group.sync(&before.member_id, vec![(before.member_id.clone(), Bytes::from_static(b"a"))], 0));
     let after = answered(group.join(fixed(""), 100));
     assert_eq!((after.error, after.generation), (None, 1));
     assert!(after.skip_assignment);
@@ -148,7 +148,7 @@ proptest! {
             group.tick(now);
             match (what, ids[who].clone()) {
                 (0 | 1, id) => waiting.push((who, group.join(join(&id.unwrap_or_default()), now))),
-                (2, Some(id)) => { let _ = group.sync(&id, Vec::new(), now); }
+                (2, Some(id)) => { drop(group.sync(&id, Vec::new(), now)); }
                 (3, Some(id)) => { let _ = group.heartbeat(&id, now); }
                 (4, Some(id)) => { let _ = group.leave(&id, None, now); ids[who] = None; }
                 _ => {}

@@ -105,7 +105,7 @@ pub(crate) fn compact(partition: &Partition, rules: Rules, now: i64) -> io::Resu
         let drop_tombstones = now - segment.meta.max_timestamp > rules.delete_retention_ms;
         let keep = |record: &Record<'_>, offset: i64| match record.key {
             None => true,
-            Some(key) => !latest.is_stale(key, offset) && !(record.tombstone && drop_tombstones),
+            Some(key) => !(latest.is_stale(key, offset) || record.tombstone && drop_tombstones),
         };
         rewritten |= rewrite(partition, segment, dir.as_ref(), &aborted, keep, now)?;
     }
