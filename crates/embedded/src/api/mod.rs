@@ -6,6 +6,7 @@ pub(crate) mod configs;
 pub(crate) mod fetch;
 pub(crate) mod groups;
 pub(crate) mod list_offsets;
+pub(crate) mod log_dirs;
 pub(crate) mod metadata;
 pub(crate) mod offsets;
 pub(crate) mod produce;
@@ -117,6 +118,7 @@ pub(crate) async fn handle(
         DeleteRecords: DeleteRecordsRequest => records::delete,
         OffsetForLeaderEpoch: OffsetForLeaderEpochRequest => records::epoch_ends,
         DescribeConfigs: DescribeConfigsRequest => configs::describe,
+        DescribeLogDirs: DescribeLogDirsRequest => log_dirs::describe,
         AlterConfigs: AlterConfigsRequest => configs::replace,
         IncrementalAlterConfigs: IncrementalAlterConfigsRequest => configs::change,
         InitProducerId: InitProducerIdRequest => transactions::init_producer,
@@ -152,6 +154,7 @@ pub(crate) fn check_body(header: &Header, mut body: Bytes) -> Result<(), WireErr
         IncrementalAlterConfigs: IncrementalAlterConfigsRequest, InitProducerId: InitProducerIdRequest,
         AddPartitionsToTxn: AddPartitionsToTxnRequest, AddOffsetsToTxn: AddOffsetsToTxnRequest,
         TxnOffsetCommit: TxnOffsetCommitRequest, EndTxn: EndTxnRequest,
+        DescribeLogDirs: DescribeLogDirsRequest,
         DescribeProducers: DescribeProducersRequest, DescribeTransactions: DescribeTransactionsRequest,
         ListTransactions: ListTransactionsRequest,
     )

@@ -131,6 +131,7 @@ async fn every_listed_version_is_served() {
         DescribeCluster: |_| DescribeClusterRequest::default(),
         DescribeProducers: |_| DescribeProducersRequest::default(),
         DescribeTransactions: |_| DescribeTransactionsRequest::default(),
+        DescribeLogDirs: |_| DescribeLogDirsRequest::default().with_topics(None),
         ListTransactions: |_| ListTransactionsRequest::default(),
     );
     assert!(served > 120, "{served} versions");

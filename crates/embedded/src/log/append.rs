@@ -53,10 +53,13 @@ impl Log {
             placed.push(header);
             parts.extend(bytes);
         }
-        self.write(&placed, &parts, options)?;
-        for header in &placed {
-            self.producers.stored(header, options.now);
+        let written = self.write(&placed, &parts, options);
+        // What reached the log counts for its producer, even where forcing it to the disk failed, so
+        // that the producer's next try is recognised.
+        if self.next_offset == offset {
+            placed.iter().for_each(|header| self.producers.stored(header, options.now));
         }
+        written?;
         Ok(Appended { base_offset, append_time: append_time.unwrap_or(-1) })
     }
 
@@ -67,9 +70,11 @@ impl Log {
         }
         let (header, parts) = marker.place(self.next_offset, None);
         let commit = marker_commits(&marker.bytes).ok_or(Code::InvalidRecord)?;
-        self.write(&[header], &parts, options)?;
-        self.aborted.extend(self.producers.ended(&header, commit, options.now));
-        Ok(())
+        let written = self.write(&[header], &parts, options);
+        if self.next_offset == header.next_offset() {
+            self.aborted.extend(self.producers.ended(&header, commit, options.now));
+        }
+        written
     }
 
     fn write(

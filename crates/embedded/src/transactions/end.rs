@@ -45,6 +45,7 @@ impl Node {
         }
         let mut done = txn.clone();
         done.status = complete;
+        done.started = -1;
         done.partitions.clear();
         done.groups.clear();
         let mut changes = Vec::new();

@@ -1,6 +1,7 @@
 //! What the integration tests share: brokers in this process and in their own, and clients.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -100,14 +101,14 @@ impl BrokerProcess {
             .spawn()
             .expect("broker process");
         let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(addr).is_err() {
-            assert!(Instant::now() < deadline, "the broker does not listen");
+        while !answers(addr) {
+            assert!(Instant::now() < deadline, "the broker does not answer");
             std::thread::sleep(Duration::from_millis(5));
         }
         Self { child, addr, dir: dir.to_owned() }
     }
 
-    /// SIGKILL, then a new process on the same data and address; how long until it listened.
+    /// SIGKILL, then a new process on the same data and address; how long until it answered.
     pub(crate) fn kill_and_restart(&mut self) -> Duration {
         self.kill();
         let started = Instant::now();
@@ -119,6 +120,17 @@ impl BrokerProcess {
         self.child.kill().expect("kill");
         self.child.wait().expect("reap");
     }
+}
+
+/// Whether an ApiVersions request of version 0 is answered there.
+fn answers(addr: SocketAddr) -> bool {
+    let ask = || {
+        let mut stream = TcpStream::connect(addr)?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.write_all(&[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff])?;
+        stream.read_exact(&mut [0; 8])
+    };
+    ask().is_ok()
 }
 
 impl Drop for BrokerProcess {
