@@ -487,7 +487,7 @@ impl<'a> Ingest<'a> {
         let member = self.member.take().context("the consumer has left already")?;
         self.landing.finish_by(deadline)?;
         self.reports(&member)?;
-        member.leave();
+        drop(member);
         Ok(())
     }
 }

@@ -43,7 +43,8 @@ pub(crate) enum Report {
 
 /// The main thread's end of the landing thread.
 pub(crate) struct Landing {
-    work: SyncSender<Work>,
+    /// None once the thread is told to end.
+    work: Option<SyncSender<Work>>,
     reports: Receiver<Report>,
     thread: Option<JoinHandle<()>>,
 }
@@ -69,11 +70,11 @@ impl Landing {
                 let _ = report.send(Report::Failed(error));
             }
         })?;
-        Ok(Self { work, reports, thread: Some(thread) })
+        Ok(Self { work: Some(work), reports, thread: Some(thread) })
     }
 
     pub(crate) fn send(&self, work: Work) -> Result<(), Gone> {
-        self.work.send(work).map_err(|_| Gone)
+        self.work.as_ref().ok_or(Gone)?.send(work).map_err(|_| Gone)
     }
 
     pub(crate) fn report(&self) -> Option<Report> {
@@ -120,15 +121,29 @@ impl Landing {
 
     /// Why the thread ended.
     pub(crate) fn failure(&mut self) -> Option<Error> {
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.end();
         while let Ok(report) = self.reports.try_recv() {
             if let Report::Failed(error) = report {
                 return Some(error);
             }
         }
         None
+    }
+}
+
+impl Landing {
+    /// Lets the thread finish its work, and waits for it: its staging folder goes with it.
+    fn end(&mut self) {
+        self.work = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -59,7 +59,12 @@ impl ClientContext for MemberContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.log.error(error, reason);
+        // The end of a partition is no error, and comes as an event of its own.
+        if !matches!(error, KafkaError::PartitionEOF(_))
+            && error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF)
+        {
+            self.log.error(error, reason);
+        }
     }
 }
 
@@ -71,8 +76,15 @@ impl ConsumerContext for MemberContext {
         partitions: &mut TopicPartitionList,
     ) {
         if self.closing.load(Ordering::Acquire) {
-            // Everything was committed before: nobody waits for an answer any more.
-            if let Err(error) = consumer.unassign() {
+            // Everything was committed before: the partitions are given up without asking anyone.
+            let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+            let answer = match (code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, cooperative) {
+                (true, true) => consumer.incremental_assign(partitions),
+                (true, false) => consumer.assign(partitions),
+                (false, true) => consumer.incremental_unassign(partitions),
+                (false, false) => consumer.unassign(),
+            };
+            if let Err(error) = answer {
                 tracing::debug!(%error, "cannot give up the partitions while leaving");
             }
             return;
@@ -242,11 +254,25 @@ impl Member {
             tracing::debug!(%error, "the group's offsets were not committed; only lag tools read them");
         }
     }
+}
 
+impl Drop for Member {
     /// Leaves the group. What was buffered must have been committed before.
-    pub fn leave(self) {
-        self.consumer.context().closing.store(true, Ordering::Release);
+    fn drop(&mut self) {
         // A rebalance that was not answered yet would hold up the end.
-        let _ = self.consumer.unassign();
+        while let Some(rebalance) = self.rebalanced() {
+            let answered = match rebalance {
+                Polled::Revoked(partitions) => self.unassign(&partitions),
+                Polled::Assigned(partitions) => {
+                    let starts: Vec<_> = partitions.into_iter().map(|partition| (partition, None)).collect();
+                    self.assign(&starts)
+                }
+                _ => Ok(()),
+            };
+            if let Err(error) = answered {
+                tracing::debug!(%error, "cannot answer a rebalance while leaving");
+            }
+        }
+        self.consumer.context().closing.store(true, Ordering::Release);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -147,10 +147,9 @@ impl OpenFile {
         let failed = |source| Error::Parquet { table: table.clone(), source };
         let metadata = self.writer.finish().map_err(failed)?;
         let bytes = self.writer.bytes_written() as u64;
-        let output = self.writer.into_inner().map_err(failed)?;
         let io_failed = |source| Error::Io { action: "sync", path: self.target.clone().into(), source };
-        let file = output.into_inner().map_err(|error| io_failed(error.into_error()))?;
-        file.sync_all().map_err(io_failed)?;
+        let output = self.writer.inner_mut();
+        output.flush().and_then(|()| output.get_ref().sync_all()).map_err(io_failed)?;
         let bounds = bounds(&metadata, &self.schema).map_err(failed)?;
         let path = self.target[table.len() + 1..].to_owned();
         let file = NewFile {

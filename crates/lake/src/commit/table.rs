@@ -77,8 +77,13 @@ impl Table {
             table.grow(schema)?;
             return Ok(Opened { table, created: false });
         }
-        let url = engine.lake().folder_url(&layout::feed_folder(kind, name));
+        let folder = layout::feed_folder(kind, name);
+        let url = engine.lake().folder_url(&folder);
         let failed = |error| log_error("create", &url, error);
+        if let Some(root) = engine.lake().local_folder() {
+            let path = root.join(&folder);
+            std::fs::create_dir_all(&path).map_err(|source| Error::Io { action: "create", path, source })?;
+        }
         let columns = columns::delta_schema(kind, schema).map_err(failed)?;
         let layout = DataLayout::partitioned(columns::partition_columns(kind));
         let created = create_table(&url, columns.into(), ENGINE_INFO, false)
