@@ -9,6 +9,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::CommonArgs;
 use crate::exit;
 
+/// The commit log's library reports as errors what its callers expect and handle.
+const QUIETED: &str = "delta_kernel=off,object_store=warn,hyper_util=warn,reqwest=warn";
+
 /// Prints log lines above the progress bars instead of through them.
 #[derive(Clone)]
 struct AboveProgress(MultiProgress);
@@ -34,7 +37,8 @@ impl<'a> MakeWriter<'a> for AboveProgress {
 
 pub(super) fn start(common: &CommonArgs, progress: &MultiProgress) -> anyhow::Result<()> {
     let wanted = if common.quiet { "warn" } else { common.log.as_str() };
-    let filter = EnvFilter::try_new(wanted)
+    // Targets named by the user win over these.
+    let filter = EnvFilter::try_new(format!("{QUIETED},{wanted}"))
         .map_err(|error| exit::usage(format!("--log {wanted:?}: {error}; write info, debug or target=level")))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveProgress(progress.clone()));
     // A second call (tests that run two commands in one process) keeps the first subscriber.
