@@ -21,11 +21,11 @@ struct Args {
     in_memory: bool,
     /// When data is forced to the disk.
     #[arg(long, value_enum, default_value = "never")]
-    sync: Sync,
+    sync: SyncArg,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Sync {
+enum SyncArg {
     Never,
     Commit,
     Always,
@@ -39,9 +39,9 @@ fn main() -> ExitCode {
         listen: args.listen,
         storage: args.data_dir.map_or(Storage::Memory, Storage::Disk),
         sync: match args.sync {
-            Sync::Never => SyncMode::Never,
-            Sync::Commit => SyncMode::Commit,
-            Sync::Always => SyncMode::Always,
+            SyncArg::Never => SyncMode::Never,
+            SyncArg::Commit => SyncMode::Commit,
+            SyncArg::Always => SyncMode::Always,
         },
         ..Config::default()
     };

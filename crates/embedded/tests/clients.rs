@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use affluent_embedded::{Broker, Config, Error, Storage};
+use affluent_embedded::{Broker, Config, Error, Storage, SyncMode};
 use common::{Local, client, number_of, read_all, send, send_one};
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
@@ -268,6 +268,40 @@ fn nonsense_closes_its_own_connection_and_no_other() {
     }
     assert_eq!(broker.broker().stats().refused, nonsense.len() as u64);
     assert_eq!(read_all(broker.addr, "t", 10, &[]).len(), 10);
+}
+
+#[test]
+fn every_way_of_syncing_keeps_records_and_transactions() {
+    for sync in [SyncMode::Never, SyncMode::Commit, SyncMode::Always] {
+        let dir = tempfile::tempdir().expect("dir");
+        let storage = Storage::Disk(dir.path().to_owned());
+        let config = Config { listen: common::any_port(), storage, sync, ..Config::default() };
+        let broker = Local::with(config);
+        let producer: BaseProducer = client(broker.addr, &[("transactional.id", "x")]);
+        producer.init_transactions(LONG).expect("init");
+        for round in 0..5 {
+            producer.begin_transaction().expect("begin");
+            (0..20).for_each(|i| send_one(&producer, "t", round * 20 + i));
+            producer.commit_transaction(LONG).expect("commit");
+        }
+        let broker = broker.restart(dir.path());
+        let committed = read_all(broker.addr, "t", 100, &[("isolation.level", "read_committed")]);
+        assert_eq!(sorted(committed), numbers(100), "{sync:?}");
+    }
+}
+
+#[test]
+fn a_batch_larger_than_allowed_is_refused_and_the_rest_goes_on() {
+    let broker =
+        Local::with(Config { listen: common::any_port(), message_max_bytes: 20_000, ..Config::default() });
+    let producer: BaseProducer =
+        client(broker.addr, &[("message.max.bytes", "1000000"), ("message.timeout.ms", "5000")]);
+    let large = vec![7u8; 30_000];
+    let refused = rdkafka::producer::BaseRecord::<(), _>::to("t").payload(&large);
+    producer.send(refused).map_err(|(e, _)| e).expect("queued");
+    producer.flush(LONG).expect("flush");
+    send(broker.addr, "t", 10, &[]);
+    assert_eq!(sorted(read_all(broker.addr, "t", 10, &[])), numbers(10));
 }
 
 #[test]

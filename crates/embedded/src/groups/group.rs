@@ -32,6 +32,8 @@ pub(crate) struct StoredGroup {
     protocol_type: String,
     protocol: Option<String>,
     leader: Option<String>,
+    /// False in the middle of a rebalance, when assignments are not those of the generation.
+    stable: bool,
     members: Vec<StoredMember>,
 }
 
@@ -80,7 +82,13 @@ impl Group {
 
     pub(crate) fn restore(stored: StoredGroup, initial_delay: i64, now: i64) -> Self {
         let members: BTreeMap<_, _> = stored.members.into_iter().map(|m| m.into_member(now)).collect();
-        let phase = if members.is_empty() { Phase::Empty } else { Phase::Stable };
+        let longest = members.values().map(|m| m.rebalance_timeout).max().unwrap_or(0);
+        let phase = match stored.stable {
+            _ if members.is_empty() => Phase::Empty,
+            true => Phase::Stable,
+            // Everyone is asked to join again.
+            false => Phase::Preparing { deadline: now + longest, hold: false },
+        };
         Self {
             phase,
             generation: stored.generation,
@@ -98,6 +106,7 @@ impl Group {
             protocol_type: self.protocol_type.clone(),
             protocol: self.protocol.clone(),
             leader: self.leader.clone(),
+            stable: self.phase == Phase::Stable,
             members: self.members.iter().map(|(id, m)| StoredMember::of(id, m)).collect(),
         }
     }

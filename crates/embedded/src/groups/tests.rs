@@ -133,6 +133,23 @@ fn a_stored_group_goes_on_where_it_was() {
     assert_eq!(synced.try_recv(), Ok(Ok(Bytes::from_static(b"a"))));
 }
 
+#[test]
+fn a_group_stored_in_the_middle_of_a_rebalance_goes_through_it_again() {
+    let (mut group, first) = stable();
+    let second = group.join(join(""), 10);
+    let leader = answered(group.join(join(&first), 20));
+    assert_eq!(leader.generation, 2);
+    drop(second);
+    let mut group = Group::restore(group.stored(), 0, 50);
+    assert_eq!(group.heartbeat(&first, 60), Err(Code::RebalanceInProgress));
+    let mut synced = group.sync(&first, vec![(first.clone(), Bytes::from_static(b"x"))], 60);
+    assert_eq!(synced.try_recv(), Ok(Err(Code::RebalanceInProgress)), "no assignment of another generation");
+    let mut again = group.join(join(&first), 70);
+    assert!(again.try_recv().is_err(), "the other one may still come");
+    group.tick(1_200);
+    assert_eq!(again.try_recv().map(|j| (j.error, j.generation)), Ok((None, 3)));
+}
+
 proptest! {
     /// Whatever members do and however time goes, the group's facts hold together, and once
     /// everyone is silent the group ends up empty.

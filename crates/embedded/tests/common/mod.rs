@@ -24,12 +24,15 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) fn start(storage: Storage, listen: SocketAddr) -> Self {
+        Self::with(Config { listen, storage, ..Config::default() })
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .expect("runtime");
-        let config = Config { listen, storage, ..Config::default() };
         let broker = runtime.block_on(Broker::start(config)).expect("broker starts");
         let addr = broker.addr();
         Self { runtime, broker: Some(broker), addr }
