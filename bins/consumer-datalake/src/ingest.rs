@@ -187,6 +187,10 @@ impl<'a> Ingest<'a> {
                 return Ok(());
             }
             Taken::Tombstone => self.summary.tombstones += 1,
+            Taken::Full => {
+                self.flush(index, partition)?;
+                return self.take(topic, partition, record);
+            }
             Taken::Stray => return Ok(()),
             Taken::Rejected(reason) => return self.reject(index, partition, record, &reason),
         }
@@ -194,7 +198,8 @@ impl<'a> Ingest<'a> {
         let chunk_bytes = self.chunk_bytes;
         if let Some(buffer) = self.intakes[index].buffer(partition) {
             let rows = buffer.rows();
-            if rows >= CHUNK_ROWS || (rows.is_multiple_of(64) && buffer.bytes() >= chunk_bytes) {
+            let large = record.value.is_some_and(|value| value.len() > 16 << 10);
+            if rows >= CHUNK_ROWS || ((large || rows.is_multiple_of(64)) && buffer.bytes() >= chunk_bytes) {
                 self.flush(index, partition)?;
             }
         }
@@ -260,6 +265,10 @@ impl<'a> Ingest<'a> {
     /// Hands a partition's rows to the landing thread.
     pub(crate) fn flush(&mut self, index: usize, partition: i32) -> anyhow::Result<()> {
         let intake = &mut self.intakes[index];
+        // What was passed over before the table exists waits for it.
+        if intake.is_sampling() {
+            return Ok(());
+        }
         if let Some(buffer) = intake.buffer(partition) {
             let chunk = buffer.finish()?;
             self.summary.rescued += chunk.rescued as u64;

@@ -68,6 +68,8 @@ pub(crate) enum Taken {
     Tombstone,
     Sampled,
     Rejected(String),
+    /// The buffer can hold no more: it is to be flushed, and the record taken again.
+    Full,
     /// The partition is not ours any more.
     Stray,
 }
@@ -149,7 +151,7 @@ impl Intake {
         let Some(Some(slot)) = self.partitions.get_mut(partition as usize) else { return Taken::Stray };
         self.waiting_since.get_or_insert(now);
         self.last_record = now;
-        slot.next = Some(record.offset + 1);
+        slot.next = slot.next.max(Some(record.offset + 1));
         if self.ends.get(partition as usize).is_some_and(|end| record.offset + 1 >= *end) {
             slot.at_end = true;
         }
@@ -177,7 +179,7 @@ impl Intake {
                 slot.passed = true;
                 Taken::Tombstone
             }
-            Appended::Rejected(Reject::Full) => Taken::Rejected(Reject::Full.to_string()),
+            Appended::Rejected(Reject::Full) => Taken::Full,
             Appended::Rejected(reject) => {
                 slot.passed = true;
                 Taken::Rejected(reject.to_string())
@@ -195,7 +197,7 @@ impl Intake {
         self.last_record = now;
         let end = self.ends.get(partition as usize).copied();
         if let Some(slot) = self.partition_mut(partition) {
-            slot.next = Some(offset + 1);
+            slot.next = slot.next.max(Some(offset + 1));
             slot.passed = true;
             slot.at_end |= end.is_some_and(|end| offset + 1 >= end);
         }

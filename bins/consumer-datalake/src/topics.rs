@@ -82,7 +82,16 @@ fn feed_for(
         )));
     }
     let feed = Feed::new(&name, Kind::Stream, topic, "made by consumer-datalake", context.clock.now());
-    engine.block_on(feeds.add(engine.lake(), feed.clone()))?;
+    if !engine.block_on(feeds.add(engine.lake(), feed.clone()))? {
+        // Another process was faster, or the name is another topic's.
+        *feeds = engine.block_on(Feeds::load(engine.lake()))?;
+        return feeds.for_topic(topic)?.cloned().ok_or_else(|| {
+            exit::usage(format!(
+                "the topic {topic:?} has no feed, and the name {name} is taken by one for another source; \
+                 run feeds add with another name and --source {topic}"
+            ))
+        });
+    }
     tracing::info!(feed = name, topic, file = layout::active_feed(&name), "made a feed for the topic");
     Ok(feed)
 }

@@ -117,6 +117,11 @@ impl OpenFile {
         })
     }
 
+    /// Where it will be, relative to the lake.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         self.rows += batch.num_rows() as u64;
         self.writer.write(batch).map_err(|source| Error::Parquet { table: self.table.clone(), source })

@@ -9,7 +9,7 @@ use crate::{layout, suggest};
 #[derive(Debug, Clone, Default)]
 pub struct Feeds {
     active: Vec<Feed>,
-    archived: Vec<String>,
+    archived: Vec<Feed>,
 }
 
 impl Feeds {
@@ -19,7 +19,7 @@ impl Feeds {
         for (path, _) in lake.list("feeds").await? {
             let Some(name) = path.rsplit('/').next().and_then(|file| file.strip_suffix(".json")) else { continue };
             if path.starts_with("feeds/archived/") {
-                feeds.archived.push(name.to_owned());
+                feeds.archived.push(read(lake, name, &path).await?);
             } else if path.starts_with("feeds/active/") {
                 feeds.active.push(read(lake, name, &path).await?);
             }
@@ -44,7 +44,7 @@ impl Feeds {
         if let Some(feed) = self.active.iter().find(|feed| feed.name == name) {
             return if feed.enabled { Ok(feed) } else { Err(Error::DisabledFeed { name: name.to_owned() }) };
         }
-        if self.archived.iter().any(|archived| archived == name) {
+        if self.archived.iter().any(|archived| archived.name == name) {
             return Err(Error::ArchivedFeed { name: name.to_owned() });
         }
         let known = self.active.iter().map(|feed| feed.name.as_str());
@@ -55,17 +55,14 @@ impl Feeds {
         Err(Error::UnknownFeed { name: name.to_owned(), hint })
     }
 
-    /// The feed that a topic lands under: the one whose source it is, else the one of its name.
+    /// The feed whose source is this topic.
     pub fn for_topic(&self, topic: &str) -> Result<Option<&Feed>, Error> {
-        let by_source = self.active.iter().find(|feed| feed.source == topic);
-        let name = match by_source {
-            Some(feed) => feed.name.clone(),
-            None => Feed::name_for_topic(topic),
-        };
-        match self.get(&name) {
-            Ok(feed) => Ok(Some(feed)),
-            Err(Error::UnknownFeed { .. }) => Ok(None),
-            Err(error) => Err(error),
+        match self.active.iter().find(|feed| feed.source == topic) {
+            Some(feed) => self.get(&feed.name).map(Some),
+            None => match self.archived.iter().find(|feed| feed.source == topic) {
+                Some(feed) => Err(Error::ArchivedFeed { name: feed.name.clone() }),
+                None => Ok(None),
+            },
         }
     }
 

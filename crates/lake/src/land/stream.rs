@@ -58,6 +58,9 @@ impl StreamLander {
     /// Forgets a partition and all of it that is not committed.
     pub fn drop_partition(&mut self, engine: &Engine, staging: &Staging, partition: i32) {
         if let Some(progress) = self.partitions.remove(&partition) {
+            for file in progress.open.values() {
+                staging.settle(file.target());
+            }
             discard(engine, staging, progress.staged);
         }
     }

@@ -294,7 +294,28 @@ impl Build<'_> {
                 self.carry_over(table, version, partition, file)?;
             }
         }
+        if self.made.is_empty() {
+            self.write_empty(table, version)?;
+        }
         self.snapshot = Some(version);
+        Ok(())
+    }
+
+    /// A table that has no rows any more has a version all the same, or the one before would stay
+    /// the newest.
+    fn write_empty(&mut self, table: &Table, version: u64) -> Result<(), Error> {
+        let schema = columns::file_schema(Kind::Table, &table.schema()?);
+        let Some((partition, changes)) = self.partitions.iter().find(|(_, changes)| changes.next.is_some()) else {
+            return Ok(());
+        };
+        let (partition, next) = (*partition, changes.next.unwrap_or(0));
+        let name = self.name(partition, next);
+        let place = Partition::Version(version);
+        let none = RecordBatch::new_empty(schema);
+        let file = OpenFile::create(self.staging, &table.folder(), place, &name, &none, self.settings.codec)?;
+        let staged = file.finish(self.now_ms)?;
+        self.staging.publish(self.engine, &staged.target)?;
+        self.made.push(staged);
         Ok(())
     }
 
