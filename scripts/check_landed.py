@@ -90,8 +90,17 @@ def same(expected, actual):
         return isinstance(expected, (int, Decimal)) and float(expected) == actual
     if isinstance(actual, (int, Decimal)):
         return isinstance(expected, (int, Decimal)) and expected == actual
+    if isinstance(actual, list) and isinstance(expected, dict):
+        actual = dict(actual)  # A map comes as a list of pairs.
     if isinstance(actual, dict):
-        return isinstance(expected, dict) and all(same(expected.get(k), v) for k, v in actual.items())
+        if not isinstance(expected, dict):
+            return False
+        fields = {k: v for k, v in actual.items() if v is not None}
+        members = {k: v for k, v in expected.items() if v is not None}
+        names = {n.lower(): n for n in fields}
+        return len(members) == len(fields) and all(
+            same(v, fields.get(k, fields.get(names.get(k.lower())))) for k, v in members.items()
+        )
     if isinstance(actual, list):
         return isinstance(expected, list) and len(expected) == len(actual) and all(map(same, expected, actual))
     return expected == actual
@@ -106,9 +115,8 @@ def differing_fields(value, row):
         column = name if name in columns.values() else columns.get(name.lower())
         if column is not None and same(expected, row[column]):
             continue
-        # A part of a nested value may be rescued under its own path: then the whole is named by its top field.
-        kept = rescued.get(name, ABSENT)
-        if kept is ABSENT or (kept != expected and not isinstance(expected, (dict, list))):
+        # Of a nested value the whole top-level field is rescued. A null that has no column holds nothing to lose.
+        if rescued.get(name, ABSENT) != expected and not (column is None and expected is None):
             wrong.append(name)
     produced = {n.lower() for n in value}
     wrong += [c for n, c in columns.items() if n not in produced and row[c] is not None]
