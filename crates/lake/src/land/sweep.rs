@@ -27,9 +27,12 @@ pub fn sweep(engine: &Engine, staging: &Staging) -> Result<usize, Error> {
     Ok(deleted)
 }
 
+/// A table and its live files; none where nothing was ever committed.
+type Known = Option<(Table, HashSet<String>)>;
+
 struct Tables<'a> {
     engine: &'a Engine,
-    known: HashMap<(Kind, String), Option<(Table, HashSet<String>)>>,
+    known: HashMap<(Kind, String), Known>,
 }
 
 impl Tables<'_> {

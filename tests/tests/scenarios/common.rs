@@ -1,0 +1,107 @@
+//! Consumers under test, and what all scenarios assert of what they landed.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use affluent_testkit::{Ended, Kafka, Process, Program, TestLake};
+
+/// How long a consumer may take to its end where nothing holds it up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The executable that acts as the binary that it is called by.
+pub(crate) const UNDER_TEST: &str = env!("CARGO_BIN_EXE_under-test");
+
+/// Held by the scenarios whose timing matters, so that they do not run side by side.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A `consumer-datalake` of a topic.
+pub(crate) fn consumer(kafka: &Kafka, lake: &TestLake, topic: &str, group: &str) -> Program {
+    Program::new("consumer-datalake", UNDER_TEST).args([
+        "--bootstrap-servers",
+        kafka.servers(),
+        "--lake-root",
+        &lake.root(),
+        "--topics",
+        topic,
+        "--group",
+        group,
+        "--output",
+        "json",
+        // The least that Kafka takes by default: others take over soon.
+        "-X",
+        "session.timeout.ms=6000,heartbeat.interval.ms=500",
+    ])
+}
+
+/// Lands a topic to its end, which must succeed.
+#[track_caller]
+pub(crate) fn land(kafka: &Kafka, lake: &TestLake, topic: &str, group: &str) -> Ended {
+    land_with(kafka, lake, topic, group, &[])
+}
+
+#[track_caller]
+pub(crate) fn land_with(kafka: &Kafka, lake: &TestLake, topic: &str, group: &str, args: &[&str]) -> Ended {
+    let consumer = consumer(kafka, lake, topic, group).args(["--until-end"]).args(args.iter().copied());
+    let ended = consumer.run(lake.logs(), "to_the_end", PATIENCE);
+    ended.assert_code(0);
+    ended
+}
+
+/// Consumers of one group, started again under the name of their place.
+pub(crate) struct Group<'a> {
+    pub(crate) program: Program,
+    pub(crate) lake: &'a TestLake,
+    pub(crate) members: Vec<Process>,
+}
+
+impl<'a> Group<'a> {
+    pub(crate) fn start(program: Program, lake: &'a TestLake, count: usize) -> Self {
+        let mut group = Self { program, lake, members: Vec::new() };
+        for _ in 0..count {
+            group.join();
+        }
+        group
+    }
+
+    /// Starts one more.
+    pub(crate) fn join(&mut self) {
+        let place = self.members.len();
+        self.members.push(self.program.start(self.lake.logs(), &format!("member_{place}")));
+    }
+
+    /// kill -9 and at once a new process in its place.
+    pub(crate) fn replace(&mut self, place: usize) {
+        assert!(self.members[place].is_running(), "member {place} has ended by itself");
+        self.members[place].kill();
+        self.members[place] = self.program.start(self.lake.logs(), &format!("member_{place}"));
+    }
+
+    /// Asks all to end, which they must do in order.
+    pub(crate) fn end(&mut self) {
+        for member in &self.members {
+            member.terminate();
+        }
+        for member in &mut self.members {
+            member.wait(Duration::from_secs(60)).assert_code(0);
+        }
+    }
+
+    /// How often a text is in the logs of all.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        self.members.iter().map(|member| member.log().matches(text).count()).sum()
+    }
+
+    /// What the group went through, for the report of a test.
+    pub(crate) fn story(&self) -> String {
+        format!(
+            "{} commits, {} partition sets taken over, {} fenced off, {} uncommitted files deleted",
+            self.count("\"committed\""),
+            self.count("took over partitions"),
+            self.count("landed these partitions further"),
+            self.count("deleted an uncommitted file"),
+        )
+    }
+}

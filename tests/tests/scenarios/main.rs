@@ -1,0 +1,10 @@
+//! Scenarios on real servers, in one binary so that it is linked once.
+//!
+//! Each test has a topic, a group and a lake of its own. What takes both cores runs alone, see
+//! [`common::alone`].
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "tests report their figures and fail by panics")]
+
+mod common;
+mod exactly_once;
+mod messy;
+mod transactions;
