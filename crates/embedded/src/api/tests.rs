@@ -54,6 +54,24 @@ async fn call<R: Request>(node: &Node, request: &R, version: i16) -> R::Response
     response
 }
 
+fn topic() -> TopicName {
+    TopicName(StrBytes::from_static_str("t"))
+}
+
+fn fetch_of(version: i16, id: uuid::Uuid) -> FetchRequest {
+    let partition = fetch_request::FetchPartition::default().with_partition_max_bytes(10);
+    let of = fetch_request::FetchTopic::default().with_partitions(vec![partition]);
+    let of = if version >= 13 { of.with_topic_id(id) } else { of.with_topic(topic()) };
+    FetchRequest::default().with_topics(vec![of]).with_replica_id(BrokerId(-1))
+}
+
+fn latest() -> ListOffsetsRequest {
+    let partition = list_offsets_request::ListOffsetsPartition::default().with_timestamp(-1);
+    let of =
+        list_offsets_request::ListOffsetsTopic::default().with_name(topic()).with_partitions(vec![partition]);
+    ListOffsetsRequest::default().with_topics(vec![of])
+}
+
 /// Every version that is listed is decoded, handled and answered in its own form.
 #[tokio::test]
 async fn every_listed_version_is_served() {
@@ -72,7 +90,6 @@ async fn every_listed_version_is_served() {
             }
         };
     }
-    let topic = || TopicName(StrBytes::from_static_str("t"));
     call(
         &node,
         &m::MetadataRequest::default().with_topics(Some(vec![
@@ -84,17 +101,8 @@ async fn every_listed_version_is_served() {
     let id = node.topics.get("t").expect("created").id;
     all!(
         Produce: |_| ProduceRequest::default().with_acks(-1),
-        Fetch: |version| {
-            let partition = fetch_request::FetchPartition::default().with_partition_max_bytes(10);
-            let of = fetch_request::FetchTopic::default().with_partitions(vec![partition]);
-            let of = if version >= 13 { of.with_topic_id(id) } else { of.with_topic(topic()) };
-            FetchRequest::default().with_topics(vec![of]).with_replica_id(BrokerId(-1))
-        },
-        ListOffsets: |_| ListOffsetsRequest::default().with_topics(vec![
-            list_offsets_request::ListOffsetsTopic::default().with_name(topic()).with_partitions(vec![
-                list_offsets_request::ListOffsetsPartition::default().with_timestamp(-1),
-            ]),
-        ]),
+        Fetch: |version| fetch_of(version, id),
+        ListOffsets: |_| latest(),
         Metadata: |_| MetadataRequest::default().with_topics(Some(Vec::new())),
         OffsetCommit: |_| OffsetCommitRequest::default(),
         OffsetFetch: |_| OffsetFetchRequest::default().with_topics(Some(Vec::new())),
