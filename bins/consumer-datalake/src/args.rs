@@ -27,8 +27,6 @@ pub struct Args {
     pub group: String,
     #[command(flatten)]
     pub lake: LakeArgs,
-    #[command(flatten)]
-    pub kafka: KafkaArgs,
     /// Leave once everything is landed that was in the topics at the start
     #[arg(long)]
     pub until_end: bool,
@@ -71,6 +69,9 @@ pub struct Args {
     /// How long the orderly end after Ctrl-C or SIGTERM may take
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::duration)]
     pub grace: Duration,
+    // Last, because its heading holds for what follows.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

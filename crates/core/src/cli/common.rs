@@ -17,7 +17,8 @@ pub enum OutputFormat {
     Json,
 }
 
-/// Options of every binary, set apart from its own by the heading in `--help`.
+// Options of every binary, set apart from its own by the heading in `--help`. No doc comment: clap
+// would take it for what the binary is about.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common options")]
 pub struct CommonArgs {
@@ -44,7 +45,7 @@ pub struct CommonArgs {
     pub man: bool,
 }
 
-/// Where the lake is: flattened into every binary that opens it.
+// Where the lake is: flattened into every binary that opens it.
 #[derive(Debug, Clone, Args)]
 pub struct LakeArgs {
     /// The lake: a folder, or an object-store URL (s3://, gs://, az://)
