@@ -319,9 +319,10 @@ fn log_error(action: &'static str, url: &Url, error: KernelError) -> Error {
 
 fn is_missing(error: &KernelError) -> bool {
     match error {
-        KernelError::FileNotFound(_) | KernelError::InvalidTableLocation(_) => true,
+        // A log without versions: its first commit is being written now, or its writer died at it.
+        KernelError::FileNotFound(_) | KernelError::InvalidTableLocation(_) | KernelError::EmptyLog => true,
         KernelError::Backtraced { source, .. } => is_missing(source),
-        other => other.to_string().contains("No files in log segment"),
+        _ => false,
     }
 }
 
@@ -371,5 +372,28 @@ fn stored(ty: &Type) -> &Type {
     match ty {
         Type::Time => &Type::String,
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use affluent_core::lake::Lake;
+
+    use super::*;
+
+    #[test]
+    fn a_log_whose_first_commit_never_came_is_no_table_and_can_become_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::new(Lake::create(folder.path().to_str().unwrap()).unwrap()).unwrap();
+        let schema = Schema::parse("a int").unwrap();
+        let log = folder.path().join("streams/s/_delta_log");
+        std::fs::create_dir_all(&log).unwrap();
+        assert!(Table::open(&engine, Kind::Stream, "s").unwrap().is_none());
+        // As the store leaves it when it is killed before it gives the file its name.
+        std::fs::write(log.join("00000000000000000000.json#1"), b"{").unwrap();
+        assert!(Table::open(&engine, Kind::Stream, "s").unwrap().is_none());
+        assert!(Table::open_or_create(&engine, Kind::Stream, "s", &schema).unwrap().created);
+        assert_eq!(Table::open(&engine, Kind::Stream, "s").unwrap().unwrap().version(), 0);
+        assert!(Table::open(&engine, Kind::Stream, "other").unwrap().is_none());
     }
 }
