@@ -47,8 +47,9 @@ impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let message = self.hide(message);
         // Every failure is an error event too. CONFWARN says that one kind of client ignores the
-        // settings of another, which is so wherever a consumer also asks for metadata.
-        if matches!(facility, "FAIL" | "ERROR" | "CONFWARN") {
+        // settings of another, which is so wherever a consumer also asks for metadata. COMMITFAIL is
+        // of offsets that only lag tools read, and usual in a rebalance.
+        if matches!(facility, "FAIL" | "ERROR" | "CONFWARN" | "COMMITFAIL") {
             tracing::debug!(target: "librdkafka", facility, "{message}");
             return;
         }
