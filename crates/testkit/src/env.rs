@@ -22,8 +22,12 @@ pub fn number(name: &str, default: u64) -> u64 {
 /// Says that a test is skipped and why; in CI that is a failure.
 pub fn skip(what: &str, reason: &str) {
     assert!(setting("CI").as_deref() != Some("true"), "{what} cannot run in CI: {reason}");
-    // Not `eprintln!`: the test harness would swallow it.
-    let _ = writeln!(std::io::stderr(), "SKIPPED {what}: {reason}");
+    note(&format!("SKIPPED {what}: {reason}"));
+}
+
+/// A line that is seen although the test passes: the test harness swallows those of `eprintln!`.
+pub fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// `<prefix>_<process>_<n>_<time>`: fit for topics, groups and feeds.

@@ -13,7 +13,7 @@ mod readers;
 mod rows;
 mod wait;
 
-pub use env::{number, setting, skip, unique};
+pub use env::{note, number, setting, skip, unique};
 pub use kafka::{Header, Kafka, Message, Producer, Received, Topic, require_kafka};
 pub use lake::TestLake;
 pub use process::{Ended, Process, Program};

@@ -109,8 +109,12 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
-    /// SIGTERM: asks for an orderly end.
+    /// SIGTERM: asks for an orderly end. Waits until the process listens to it, a moment after its start.
     pub fn terminate(&self) {
+        crate::wait_until("a process to listen to SIGTERM", Duration::from_secs(30), || {
+            let caught = self.status("SigCgt:").and_then(|mask| u64::from_str_radix(&mask, 16).ok());
+            caught.is_none_or(|mask| mask >> (Signal::TERM.as_raw() - 1) & 1 == 1)
+        });
         self.signal(Signal::TERM);
     }
 
@@ -144,9 +148,13 @@ impl Process {
 
     /// The most memory that it ever had resident, in bytes, as Linux counts it.
     pub fn peak_memory(&self) -> Option<u64> {
+        Some(self.status("VmHWM:")?.strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
+    }
+
+    /// A line of what Linux says of the process; none where there is no Linux, or no process any more.
+    fn status(&self, name: &str) -> Option<String> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
+        Some(status.lines().find_map(|line| line.strip_prefix(name))?.trim().to_owned())
     }
 }
 

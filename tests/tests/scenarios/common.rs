@@ -1,9 +1,11 @@
 //! Consumers under test, and what all scenarios assert of what they landed.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use affluent_testkit::{Ended, Kafka, Process, Program, TestLake};
+use serde_json::Value;
 
 /// How long a consumer may take to its end where nothing holds it up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -103,5 +105,37 @@ impl<'a> Group<'a> {
             self.count("landed these partitions further"),
             self.count("deleted an uncommitted file"),
         )
+    }
+}
+
+/// The folder of real data that is not part of the repository: a setting, else beside it.
+pub(crate) fn fixtures(setting: &str, name: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
+    let folder = affluent_testkit::setting(setting).map_or(beside, PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    affluent_testkit::note(&format!(
+        "SKIPPED a test of real data: there is no {}; set {setting}",
+        folder.display()
+    ));
+    None
+}
+
+/// The same value, but for the last digit of a double, which readers of JSON disagree on.
+pub(crate) fn same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| same(value, other)))
+        }
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+        }
+        (Value::Number(left), Value::Number(right)) if left.is_f64() || right.is_f64() => {
+            let (left, right) = (left.as_f64().unwrap_or(f64::NAN), right.as_f64().unwrap_or(f64::NAN));
+            (left - right).abs() <= f64::EPSILON * left.abs()
+        }
+        _ => left == right,
     }
 }

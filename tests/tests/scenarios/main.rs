@@ -4,7 +4,9 @@
 //! [`common::alone`].
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "tests report their figures and fail by panics")]
 
+mod changelog;
 mod common;
 mod exactly_once;
 mod messy;
+mod tables;
 mod transactions;
