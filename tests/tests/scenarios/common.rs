@@ -70,15 +70,20 @@ impl<'a> Group<'a> {
 
     /// Starts one more.
     pub(crate) fn join(&mut self) {
-        let place = self.members.len();
-        self.members.push(self.program.start(self.lake.logs(), &format!("member_{place}")));
+        let name = affluent_testkit::unique("member");
+        self.members.push(self.program.start(self.lake.logs(), &name));
     }
 
     /// kill -9 and at once a new process in its place.
     pub(crate) fn replace(&mut self, place: usize) {
         assert!(self.members[place].is_running(), "member {place} has ended by itself");
         self.members[place].kill();
-        self.members[place] = self.program.start(self.lake.logs(), &format!("member_{place}"));
+        self.restart(place);
+    }
+
+    /// A new process in the place of one that was killed.
+    pub(crate) fn restart(&mut self, place: usize) {
+        self.members[place] = self.program.start(self.lake.logs(), &affluent_testkit::unique("member"));
     }
 
     /// Asks all to end, which they must do in order.
@@ -91,9 +96,11 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// How often a text is in the logs of all.
-    pub(crate) fn count(&self, text: &str) -> usize {
-        self.members.iter().map(|member| member.log().matches(text).count()).sum()
+    /// How often a text is in the logs of all that ever were in a group of this lake.
+    fn count(&self, text: &str) -> usize {
+        let files = std::fs::read_dir(self.lake.logs()).unwrap().flatten().map(|entry| entry.path());
+        let logs = files.filter(|path| path.extension().is_some_and(|kind| kind == "err"));
+        logs.map(|log| std::fs::read_to_string(log).unwrap().matches(text).count()).sum()
     }
 
     /// What the group went through, for the report of a test.

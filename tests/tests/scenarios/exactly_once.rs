@@ -99,7 +99,7 @@ fn kill_at_random(group: &mut Group<'_>, kills: u64, seed: u64) -> u32 {
             group.members[one].kill();
             killed += 2;
             for place in 0..2 {
-                group.members[place] = group.program.start(group.lake.logs(), &format!("member_{place}"));
+                group.restart(place);
             }
         } else {
             group.replace(one);

@@ -7,6 +7,7 @@
 mod changelog;
 mod common;
 mod exactly_once;
+mod groups;
 mod messy;
 mod tables;
 mod transactions;
