@@ -121,6 +121,18 @@ impl TestLake {
         .unwrap();
     }
 
+    /// The columns that are in a data file itself; none in one without rows.
+    pub fn columns_of(&self, kind: Kind, name: &str, file: &str) -> Vec<String> {
+        let path = format!("{}/{file}", layout::feed_folder(kind, name));
+        let mut columns = Vec::new();
+        read::each_batch(&self.engine, &path, &mut |batch| {
+            columns = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+            Ok(())
+        })
+        .unwrap();
+        columns
+    }
+
     /// All rows, in order of partition and offset.
     #[track_caller]
     pub fn rows(&self, kind: Kind, name: &str) -> Vec<Row> {

@@ -8,6 +8,7 @@ mod changelog;
 mod common;
 mod exactly_once;
 mod groups;
+mod inferred;
 mod messy;
 mod tables;
 mod transactions;
