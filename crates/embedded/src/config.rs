@@ -41,6 +41,8 @@ pub struct Config {
     pub sync: SyncMode,
     /// Create a topic on its first use.
     pub auto_create_topics: bool,
+    /// Topics that exist from the start; made with the default partitions where they are missing.
+    pub topics: Vec<String>,
     /// Partitions of a topic made without a number.
     pub default_partitions: i32,
     /// Largest record batch taken, unless a topic says otherwise (`message.max.bytes`).
@@ -65,6 +67,7 @@ impl Default for Config {
             storage: Storage::Memory,
             sync: SyncMode::Never,
             auto_create_topics: true,
+            topics: Vec::new(),
             default_partitions: 6,
             message_max_bytes: 1024 * 1024 + 12,
             request_max_bytes: 100 * 1024 * 1024,

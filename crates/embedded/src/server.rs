@@ -1,5 +1,6 @@
 //! Listening, accepting, the periodic work, and stopping.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,6 +17,7 @@ use crate::clock::now_ms;
 use crate::connection::{self, Ended};
 use crate::node::Node;
 use crate::stats::Counters;
+use crate::topics::is_valid_name;
 use crate::{Config, Error, Stats, Storage};
 
 /// How often groups look at their clocks.
@@ -54,6 +56,7 @@ impl Broker {
             Ok(node) => Arc::new(node?),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
+        make_topics(&node)?;
         let (stop, stopped) = watch::channel(false);
         let server = tokio::spawn(run(Arc::clone(&node), listener, stopped));
         tracing::info!(%addr, "broker is ready");
@@ -87,6 +90,20 @@ impl Drop for Broker {
             server.abort();
         }
     }
+}
+
+fn make_topics(node: &Node) -> Result<(), Error> {
+    for name in &node.config.topics {
+        let refused = |reason: &str| Error::Config { name: "topics", reason: format!("{name}: {reason}") };
+        if !is_valid_name(name) {
+            return Err(refused("topic names hold up to 249 letters, digits, '.', '_' and '-'"));
+        }
+        if node.topics.get(name).is_none() {
+            let made = node.topics.create(name, node.config.default_partitions, BTreeMap::new());
+            made.map_err(|_| refused("it cannot be created, see the log"))?;
+        }
+    }
+    Ok(())
 }
 
 fn lock_folder(dir: &Path) -> Result<File, Error> {
