@@ -100,11 +100,15 @@ impl Kafka {
 
     /// Makes a topic that no other test has.
     pub fn topic(&self, prefix: &str, partitions: i32) -> Topic {
-        let name = unique(prefix);
-        let new = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+        self.topic_named(&unique(prefix), partitions)
+    }
+
+    /// Makes a topic of this name.
+    pub fn topic_named(&self, name: &str, partitions: i32) -> Topic {
+        let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         let made = block_on(self.admin().create_topics([&new], &AdminOptions::new())).unwrap();
         assert!(made.iter().all(Result::is_ok), "cannot create {name}: {made:?}");
-        let topic = Topic { name, kafka: self.clone() };
+        let topic = Topic { name: name.to_owned(), kafka: self.clone() };
         crate::wait_until("the leaders of a new topic", PATIENCE, || {
             self.watermarks(&topic.name).is_some_and(|ends| ends.len() == partitions as usize)
         });

@@ -18,6 +18,7 @@ use crate::rows::{Row, each_row};
 /// A lake that goes away with its test.
 pub struct TestLake {
     folder: TempDir,
+    root: PathBuf,
     engine: Engine,
 }
 
@@ -25,9 +26,18 @@ impl TestLake {
     /// A lake with the feeds that exist from the start, as `init-datalake` makes it.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let engine =
-            Engine::new(Lake::create(folder.path().join("lake").to_str().unwrap()).unwrap()).unwrap();
-        let lake = Self { folder, engine };
+        let root = folder.path().join("lake");
+        Self::make(folder, root)
+    }
+
+    /// The same in a folder that the test has prepared, such as one of a small file system.
+    pub fn at(root: &Path) -> Self {
+        Self::make(tempfile::tempdir().unwrap(), root.to_owned())
+    }
+
+    fn make(folder: TempDir, root: PathBuf) -> Self {
+        let engine = Engine::new(Lake::create(root.to_str().unwrap()).unwrap()).unwrap();
+        let lake = Self { folder, root, engine };
         for name in layout::FOLDERS {
             fs::create_dir_all(lake.path().join(name)).unwrap();
         }
@@ -38,7 +48,7 @@ impl TestLake {
     }
 
     pub fn path(&self) -> PathBuf {
-        self.folder.path().join("lake")
+        self.root.clone()
     }
 
     pub fn root(&self) -> String {

@@ -8,6 +8,7 @@
 mod env;
 mod kafka;
 mod lake;
+mod mount;
 mod process;
 mod readers;
 mod rows;
@@ -16,6 +17,7 @@ mod wait;
 pub use env::{note, number, setting, skip, unique};
 pub use kafka::{Header, Kafka, Message, Producer, Received, Topic, require_kafka};
 pub use lake::TestLake;
+pub use mount::SmallDisk;
 pub use process::{Ended, Process, Program};
 pub use readers::{Readers, require_readers};
 pub use rows::{Row, value};

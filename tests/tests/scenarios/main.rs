@@ -6,6 +6,7 @@
 
 mod changelog;
 mod common;
+mod errors;
 mod exactly_once;
 mod groups;
 mod inferred;
