@@ -35,6 +35,12 @@ impl Transactions {
         self.sent.iter().sum()
     }
 
+    /// The sum of all amounts, in hundredths.
+    pub(crate) fn cents(&self) -> i128 {
+        let all = self.sent.iter().flat_map(|&count| 0..count);
+        all.map(|number| i128::from(number % 5_000 * 100 + number % 100)).sum()
+    }
+
     /// Sends `count` more, spread over the partitions.
     pub(crate) fn send(&mut self, producer: &Producer, count: i64) {
         let partitions = self.sent.len() as i64;
@@ -49,7 +55,7 @@ impl Transactions {
     }
 
     fn time(&self, partition: i32, number: i64) -> DateTime<Utc> {
-        let millis = (number * 7_919 + i64::from(partition) * 104_729) % (DAYS * 86_400_000);
+        let millis = (number * 7_919_003 + i64::from(partition) * 104_729) % (DAYS * 86_400_000);
         self.start + TimeDelta::milliseconds(millis)
     }
 
