@@ -63,7 +63,7 @@ impl<'a> Ingest<'a> {
         let memory = usize::try_from(args.memory.max(32 << 20)).unwrap_or(usize::MAX);
         let settings = Settings { codec: args.compression, target_file_bytes: args.file_size, ..Settings::default() };
         let staging = Staging::open(engine.lake())?;
-        let landing = Landing::start(engine.clone(), staging, settings, memory / 4, context.clock.clone())?;
+        let landing = Landing::start(engine.clone(), staging, settings, memory / 6, context.clock.clone())?;
         landing.send(Work::Sweep)?;
         let mut intakes = Vec::new();
         for (index, target) in targets.into_iter().enumerate() {
@@ -76,7 +76,7 @@ impl<'a> Ingest<'a> {
             intakes.push(Intake::new(topic, feed, schema, ends));
         }
         let names: Vec<&str> = intakes.iter().map(|intake| intake.topic.as_str()).collect();
-        let config = member_config(&args.kafka, &args.group, memory as u64 / 8 / 1024);
+        let config = member_config(&args.kafka, &args.group, memory as u64 / 16 / 1024);
         let member = Member::join(&args.kafka, &config, &names).map_err(affluent_kafka::Error::into_exit)?;
         let summary = Summary::new(intakes.iter().map(|intake| intake.topic.clone()).collect());
         Ok(Self {
@@ -90,7 +90,7 @@ impl<'a> Ingest<'a> {
             summary,
             progress: context.spinner(),
             chunk_bytes: 1 << 20,
-            buffer_bytes: memory / 6,
+            buffer_bytes: memory / 10,
             now: Instant::now(),
             now_micros: context.clock.now_micros(),
             records_at_turn: 0,

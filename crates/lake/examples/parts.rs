@@ -17,7 +17,7 @@ use affluent_lake::staging::Staging;
 const PARTITIONS: usize = 6;
 /// The consumer's chunks with six partitions and its default memory.
 const CHUNK_ROWS: usize = 65_536;
-const CHUNK_BYTES: usize = 7 << 20;
+const CHUNK_BYTES: usize = 4 << 20;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().collect();
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let full = buffer.rows() >= CHUNK_ROWS || (buffer.rows() % 64 == 0 && buffer.bytes() >= CHUNK_BYTES);
         if full {
             lander.land(&staging, buffer.finish()?, now / 1000)?;
-            while lander.memory() > 64 << 20 {
+            while lander.memory() > 42 << 20 {
                 let Lander::Stream(stream) = &mut lander else { break };
                 stream.relieve()?;
             }
