@@ -24,6 +24,11 @@ use crate::{Error, columns};
 
 /// Rows of one row group at the most; memory may end it earlier.
 const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Rows wait as they came until they take about so much, or the file ends: an encoder costs as much
+/// however few rows it has, and many files may be open.
+const WAITING_BYTES: usize = 2 << 20;
+/// What the encoder of one column holds besides its pages: contexts of the compression, both ways.
+const ENCODER_BYTES: usize = 100 << 10;
 /// How many rows are looked at to choose a column's encoding.
 const SAMPLE_ROWS: usize = 1024;
 
@@ -69,6 +74,8 @@ impl Codec {
 /// A data file that rows are being added to.
 pub struct OpenFile {
     writer: ArrowWriter<BufWriter<File>>,
+    waiting: Vec<RecordBatch>,
+    waiting_bytes: usize,
     schema: SchemaRef,
     /// Relative to the lake.
     target: String,
@@ -104,10 +111,12 @@ impl OpenFile {
             .with_skip_arrow_metadata(true);
         let table = folder.to_owned();
         let writer =
-            ArrowWriter::try_new_with_options(BufWriter::with_capacity(1 << 18, file), first.schema(), options)
+            ArrowWriter::try_new_with_options(BufWriter::with_capacity(1 << 16, file), first.schema(), options)
                 .map_err(|source| Error::Parquet { table: table.clone(), source })?;
         Ok(Self {
             writer,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
             schema: first.schema(),
             target,
             partition,
@@ -124,17 +133,35 @@ impl OpenFile {
 
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         self.rows += batch.num_rows() as u64;
-        self.writer.write(batch).map_err(|source| Error::Parquet { table: self.table.clone(), source })
+        self.waiting_bytes += batch.get_array_memory_size();
+        self.waiting.push(batch.clone());
+        if self.waiting_bytes >= WAITING_BYTES || self.writer.in_progress_rows() > 0 {
+            self.encode()?;
+        }
+        Ok(())
     }
 
-    /// Bytes held in memory: the row group that is not written yet.
+    fn encode(&mut self) -> Result<(), Error> {
+        self.waiting_bytes = 0;
+        for batch in std::mem::take(&mut self.waiting) {
+            let written = self.writer.write(&batch);
+            written.map_err(|source| Error::Parquet { table: self.table.clone(), source })?;
+        }
+        Ok(())
+    }
+
+    /// Bytes held in memory: the rows that wait and the row group that is not written yet.
     pub fn memory(&self) -> usize {
-        self.writer.memory_size()
+        let encoders = match self.writer.in_progress_rows() {
+            0 => 0,
+            _ => self.writer.memory_size() + self.schema.fields().len() * ENCODER_BYTES,
+        };
+        self.waiting_bytes + encoders
     }
 
     /// Bytes that the file will have, about.
     pub fn bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+        (self.writer.bytes_written() + self.writer.in_progress_size() + self.waiting_bytes / 4) as u64
     }
 
     pub fn opened(&self) -> Instant {
@@ -143,11 +170,13 @@ impl OpenFile {
 
     /// Writes the row group out, to free its memory.
     pub fn flush(&mut self) -> Result<(), Error> {
+        self.encode()?;
         self.writer.flush().map_err(|source| Error::Parquet { table: self.table.clone(), source })
     }
 
     /// Writes the footer and syncs. The file is still only staged.
     pub fn finish(mut self, now_ms: i64) -> Result<StagedFile, Error> {
+        self.encode()?;
         let table = self.table;
         let failed = |source| Error::Parquet { table: table.clone(), source };
         let metadata = self.writer.finish().map_err(failed)?;
