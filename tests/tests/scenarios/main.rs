@@ -10,6 +10,8 @@ mod errors;
 mod exactly_once;
 mod groups;
 mod inferred;
+mod memory;
 mod messy;
+mod readers;
 mod tables;
 mod transactions;
