@@ -45,7 +45,11 @@ impl DeadLetterTopic {
             None => {
                 let config = client_config(
                     &self.kafka,
-                    &[("enable.idempotence", "true"), ("linger.ms", "20"), ("message.max.bytes", "100000000")],
+                    &[
+                        ("enable.idempotence", "true"),
+                        ("linger.ms", "20"),
+                        ("message.max.bytes", "100000000"),
+                    ],
                 );
                 let made = config.create_with_context(LogContext::new(&self.kafka)).map_err(classify_kafka);
                 self.producer.insert(made.map_err(affluent_kafka::Error::into_exit)?)
@@ -67,8 +71,7 @@ impl DeadLetterTopic {
             message = message.key(key);
         }
         while let Err((error, back)) = producer.send(message) {
-            if error.rdkafka_error_code()
-                != Some(affluent_kafka::rdkafka::types::RDKafkaErrorCode::QueueFull)
+            if error.rdkafka_error_code() != Some(affluent_kafka::rdkafka::types::RDKafkaErrorCode::QueueFull)
             {
                 return Err(error).with_context(|| format!("cannot send a dead letter to {name}"));
             }

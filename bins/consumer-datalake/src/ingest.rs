@@ -61,7 +61,8 @@ impl<'a> Ingest<'a> {
         targets: Vec<Target>,
     ) -> anyhow::Result<Self> {
         let memory = usize::try_from(args.memory.max(32 << 20)).unwrap_or(usize::MAX);
-        let settings = Settings { codec: args.compression, target_file_bytes: args.file_size, ..Settings::default() };
+        let settings =
+            Settings { codec: args.compression, target_file_bytes: args.file_size, ..Settings::default() };
         let staging = Staging::open(engine.lake())?;
         let landing = Landing::start(engine.clone(), staging, settings, memory / 6, context.clock.clone())?;
         landing.send(Work::Sweep)?;
@@ -207,7 +208,13 @@ impl<'a> Ingest<'a> {
     }
 
     #[cold]
-    fn reject(&mut self, index: usize, partition: i32, record: Record<'_>, reason: &str) -> anyhow::Result<()> {
+    fn reject(
+        &mut self,
+        index: usize,
+        partition: i32,
+        record: Record<'_>,
+        reason: &str,
+    ) -> anyhow::Result<()> {
         let topic = self.intakes[index].topic.clone();
         tracing::warn!(topic, partition, offset = record.offset, reason, "dead letter");
         if self.args.dead_letters.to_topic() {
@@ -299,7 +306,11 @@ impl<'a> Ingest<'a> {
             && let Some(schema) = self.intakes[index].grown()
         {
             let schema = self.landing.grow(index, schema)?;
-            tracing::info!(feed = self.intakes[index].feed.name, columns = schema.fields.len(), "the feed has new columns");
+            tracing::info!(
+                feed = self.intakes[index].feed.name,
+                columns = schema.fields.len(),
+                "the feed has new columns"
+            );
             self.intakes[index].set_schema(schema);
         }
         Ok(())
@@ -315,7 +326,12 @@ impl<'a> Ingest<'a> {
         let schema = topics::first_schema(&intake.feed, inferred);
         let table = Table::open_or_create(self.engine, intake.feed.kind, &intake.feed.name, &schema)?.table;
         let schema = table.schema()?;
-        tracing::info!(feed = intake.feed.name, columns = schema.fields.len(), records = sample.len(), "inferred the columns");
+        tracing::info!(
+            feed = intake.feed.name,
+            columns = schema.fields.len(),
+            records = sample.len(),
+            "inferred the columns"
+        );
         intake.set_schema(schema);
         let (topic, assigned) = (intake.topic.clone(), intake.assigned());
         self.landing.send(Work::Open { topic: index, name: topic.clone(), table: Box::new(table) })?;
@@ -404,16 +420,19 @@ impl<'a> Ingest<'a> {
         self.reports(member)?;
         for index in 0..self.intakes.len() {
             let intake = &self.intakes[index];
-            let open: Vec<(i32, i64)> = (0..).zip(intake.ends.iter().copied()).filter(|(_, end)| *end > 0).collect();
+            let open: Vec<(i32, i64)> =
+                (0..).zip(intake.ends.iter().copied()).filter(|(_, end)| *end > 0).collect();
             // Assigned partitions are at their end, and committed; reading an empty one commits nothing.
-            let others: Vec<(i32, i64)> = open.into_iter().filter(|(partition, _)| !intake.has(*partition)).collect();
+            let others: Vec<(i32, i64)> =
+                open.into_iter().filter(|(partition, _)| !intake.has(*partition)).collect();
             if others.is_empty() {
                 continue;
             }
             if intake.is_sampling() {
                 return Ok(false);
             }
-            let positions = self.landing.positions(index, others.iter().map(|(partition, _)| *partition).collect())?;
+            let positions =
+                self.landing.positions(index, others.iter().map(|(partition, _)| *partition).collect())?;
             let landed = |(position, (_, end)): (Option<i64>, &(i32, i64))| position.unwrap_or(0) >= *end;
             if !positions.into_iter().zip(&others).all(landed) {
                 return Ok(false);
@@ -458,7 +477,13 @@ impl<'a> Ingest<'a> {
             return Ok(Some(next));
         }
         if self.args.on_gap == OnGap::Skip {
-            tracing::warn!(topic, partition, from = next, to = low, "Kafka has deleted records that were not landed");
+            tracing::warn!(
+                topic,
+                partition,
+                from = next,
+                to = low,
+                "Kafka has deleted records that were not landed"
+            );
             return Ok(Some(low));
         }
         bail!(
@@ -475,7 +500,8 @@ impl<'a> Ingest<'a> {
     }
 
     fn show(&mut self) {
-        if !self.context.is_interactive() || self.now.duration_since(self.shown) < Duration::from_millis(200) {
+        if !self.context.is_interactive() || self.now.duration_since(self.shown) < Duration::from_millis(200)
+        {
             return;
         }
         self.shown = self.now;

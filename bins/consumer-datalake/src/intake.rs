@@ -101,7 +101,8 @@ impl Intake {
         }
         let end = self.ends.get(index).copied().unwrap_or(0);
         let at_end = next.unwrap_or(0) >= end;
-        self.partitions[index] = Some(Partition { buffer: None, next, passed: false, dead: Vec::new(), at_end });
+        self.partitions[index] =
+            Some(Partition { buffer: None, next, passed: false, dead: Vec::new(), at_end });
     }
 
     /// Gives a partition up, with all that is buffered of it.
@@ -147,7 +148,13 @@ impl Intake {
 
     /// Takes one record. `now` was read a moment ago.
     #[inline]
-    pub(crate) fn take(&mut self, partition: i32, record: Record<'_>, now: Instant, now_micros: i64) -> Taken {
+    pub(crate) fn take(
+        &mut self,
+        partition: i32,
+        record: Record<'_>,
+        now: Instant,
+        now_micros: i64,
+    ) -> Taken {
         let Some(Some(slot)) = self.partitions.get_mut(partition as usize) else { return Taken::Stray };
         self.waiting_since.get_or_insert(now);
         self.last_record = now;

@@ -19,24 +19,58 @@ const QUEUE: usize = 2;
 
 /// What the landing thread is asked to do, in order. Topics are numbers.
 pub(crate) enum Work {
-    Open { topic: usize, name: String, table: Box<Table> },
-    Assign { topic: usize, partitions: Vec<i32>, reply: Sender<Vec<(i32, Option<i64>)>> },
+    Open {
+        topic: usize,
+        name: String,
+        table: Box<Table>,
+    },
+    Assign {
+        topic: usize,
+        partitions: Vec<i32>,
+        reply: Sender<Vec<(i32, Option<i64>)>>,
+    },
     /// Where the log stands for partitions that may be another process's.
-    Positions { topic: usize, partitions: Vec<i32>, reply: Sender<Vec<Option<i64>>> },
-    Drop { topic: usize, partitions: Vec<i32> },
-    Chunk { topic: usize, chunk: Chunk },
-    Pass { topic: usize, partition: i32, next_offset: i64, dead: Vec<DeadLetter> },
-    Commit { topic: usize },
-    Grow { topic: usize, schema: Schema, reply: Sender<Schema> },
+    Positions {
+        topic: usize,
+        partitions: Vec<i32>,
+        reply: Sender<Vec<Option<i64>>>,
+    },
+    Drop {
+        topic: usize,
+        partitions: Vec<i32>,
+    },
+    Chunk {
+        topic: usize,
+        chunk: Chunk,
+    },
+    Pass {
+        topic: usize,
+        partition: i32,
+        next_offset: i64,
+        dead: Vec<DeadLetter>,
+    },
+    Commit {
+        topic: usize,
+    },
+    Grow {
+        topic: usize,
+        schema: Schema,
+        reply: Sender<Schema>,
+    },
     /// Deletes what dead writers left.
     Sweep,
     /// Answers when everything before it is done.
-    Barrier { reply: Sender<()> },
+    Barrier {
+        reply: Sender<()>,
+    },
 }
 
 /// What the landing thread reports.
 pub(crate) enum Report {
-    Committed { topic: usize, committed: Committed },
+    Committed {
+        topic: usize,
+        committed: Committed,
+    },
     /// The thread ended with this error.
     Failed(Error),
 }
@@ -236,7 +270,8 @@ impl Worker {
     fn relieve(&mut self, report: &Sender<Report>) -> Result<(), Error> {
         let mut held: usize = self.landers.values().map(Lander::memory).sum();
         while held > self.memory {
-            let Some((topic, lander)) = self.landers.iter_mut().max_by_key(|(_, lander)| lander.memory()) else {
+            let Some((topic, lander)) = self.landers.iter_mut().max_by_key(|(_, lander)| lander.memory())
+            else {
                 break;
             };
             match lander {

@@ -7,13 +7,18 @@ use crate::landing::Work;
 
 impl Ingest<'_> {
     /// Takes partitions over: what dead members left is cleared, and each starts where the lake ends.
-    pub(crate) fn assigned(&mut self, member: &Member, partitions: Vec<TopicPartition>) -> anyhow::Result<()> {
+    pub(crate) fn assigned(
+        &mut self,
+        member: &Member,
+        partitions: Vec<TopicPartition>,
+    ) -> anyhow::Result<()> {
         tracing::info!(partitions = partitions.len(), "took over partitions");
         self.landing.send(Work::Sweep)?;
         let mut starts = Vec::new();
         for index in 0..self.intakes.len() {
             let topic = self.intakes[index].topic.clone();
-            let own: Vec<i32> = partitions.iter().filter(|(name, _)| *name == topic).map(|(_, p)| *p).collect();
+            let own: Vec<i32> =
+                partitions.iter().filter(|(name, _)| *name == topic).map(|(_, p)| *p).collect();
             if own.is_empty() {
                 continue;
             }
@@ -42,7 +47,8 @@ impl Ingest<'_> {
         tracing::info!(partitions = partitions.len(), lost, "gave up partitions");
         for index in 0..self.intakes.len() {
             let topic = self.intakes[index].topic.clone();
-            let own: Vec<i32> = partitions.iter().filter(|(name, _)| *name == topic).map(|(_, p)| *p).collect();
+            let own: Vec<i32> =
+                partitions.iter().filter(|(name, _)| *name == topic).map(|(_, p)| *p).collect();
             if own.is_empty() {
                 continue;
             }
@@ -64,7 +70,11 @@ impl Ingest<'_> {
     /// Another process has landed more of these partitions than we have: we go on from there.
     pub(crate) fn fenced(&mut self, member: &Member, index: usize, partitions: &[i32]) -> anyhow::Result<()> {
         let topic = self.intakes[index].topic.clone();
-        tracing::warn!(topic, ?partitions, "another process has landed these partitions further; what was buffered is dropped");
+        tracing::warn!(
+            topic,
+            ?partitions,
+            "another process has landed these partitions further; what was buffered is dropped"
+        );
         let still: Vec<i32> = partitions.iter().copied().filter(|p| self.intakes[index].has(*p)).collect();
         for partition in partitions {
             self.intakes[index].drop_partition(*partition);

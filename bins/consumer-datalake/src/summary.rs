@@ -86,9 +86,11 @@ impl fmt::Display for Summary {
         if self.snapshots > 0 {
             write!(f, ", {} table versions", show_count(self.snapshots))?;
         }
-        for (count, what) in
-            [(self.rescued, "rows with rescued fields"), (self.tombstones, "tombstones"), (self.dead_letters, "dead letters")]
-        {
+        for (count, what) in [
+            (self.rescued, "rows with rescued fields"),
+            (self.tombstones, "tombstones"),
+            (self.dead_letters, "dead letters"),
+        ] {
             if count > 0 {
                 write!(f, "\n{} {what}", show_count(count))?;
             }

@@ -32,7 +32,11 @@ pub(crate) fn resolve(args: &Args, context: &Context, engine: &Engine) -> anyhow
             if known.contains(&feed.source) {
                 topics.push(feed.source.clone());
             } else {
-                tracing::warn!(feed = feed.name, topic = feed.source, "the feed's topic does not exist and is left out");
+                tracing::warn!(
+                    feed = feed.name,
+                    topic = feed.source,
+                    "the feed's topic does not exist and is left out"
+                );
             }
         }
         if topics.is_empty() {

@@ -75,8 +75,10 @@ pub async fn init(root: &str, context: &Context) -> anyhow::Result<Report> {
         for folder in layout::FOLDERS {
             let path = local.join(folder);
             if !path.is_dir() {
-                std::fs::create_dir_all(&path)
-                    .map_err(|error| Error::Root { root: root.to_owned(), reason: format!("{folder}: {error}") })?;
+                std::fs::create_dir_all(&path).map_err(|error| Error::Root {
+                    root: root.to_owned(),
+                    reason: format!("{folder}: {error}"),
+                })?;
                 report.folders_created.push((*folder).to_owned());
             }
         }

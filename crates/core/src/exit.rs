@@ -23,7 +23,6 @@ impl Exit {
     }
 }
 
-
 /// An error that carries its exit code through `anyhow`.
 #[derive(Debug)]
 pub struct Classified {

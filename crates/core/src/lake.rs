@@ -37,7 +37,8 @@ impl Lake {
         let bad = |reason: String| Error::Root { root: root.to_owned(), reason };
         let (folder, url) = match Url::parse(root) {
             Ok(url) if url.scheme() == "file" => {
-                let path = url.to_file_path().map_err(|()| bad("it is not a path of this machine".to_owned()))?;
+                let path =
+                    url.to_file_path().map_err(|()| bad("it is not a path of this machine".to_owned()))?;
                 (Some(path), None)
             }
             // One letter is a Windows drive, not a scheme.
@@ -59,8 +60,10 @@ impl Lake {
             return Err(Error::NoLake { root: root.to_owned() });
         }
         let folder = folder.canonicalize().map_err(bad)?;
-        let url = Url::from_directory_path(&folder)
-            .map_err(|()| Error::Root { root: root.to_owned(), reason: "it is no absolute path".to_owned() })?;
+        let url = Url::from_directory_path(&folder).map_err(|()| Error::Root {
+            root: root.to_owned(),
+            reason: "it is no absolute path".to_owned(),
+        })?;
         let base = ObjectPath::from_absolute_path(&folder)
             .map_err(|error| Error::Root { root: root.to_owned(), reason: error.to_string() })?;
         // Without fsync a commit could outlive the files it names.
@@ -103,7 +106,10 @@ impl Lake {
 
     /// The store's path of something in the lake.
     pub fn path(&self, relative: &str) -> ObjectPath {
-        relative.split('/').filter(|part| !part.is_empty()).fold(self.base.clone(), |path, part| path.join(part))
+        relative
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .fold(self.base.clone(), |path, part| path.join(part))
     }
 
     /// The folder, where the lake is local.

@@ -62,9 +62,8 @@ pub(super) fn read(argv: &[OsString], command: &Command) -> anyhow::Result<File>
     let Some(path) = path_of(argv) else { return Ok(File::default()) };
     let text = std::fs::read_to_string(&path)
         .map_err(|error| exit::usage(format!("cannot read the settings file {}: {error}", path.display())))?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| {
-        exit::usage(format!("{} is not valid TOML: {}", path.display(), error.message()))
-    })?;
+    let table: toml::Table = toml::from_str(&text)
+        .map_err(|error| exit::usage(format!("{} is not valid TOML: {}", path.display(), error.message())))?;
     let mut file = File { path, values: BTreeMap::new() };
     for (key, value) in &table {
         match value {
@@ -161,8 +160,7 @@ fn arguments(command: &Command) -> impl Iterator<Item = &Arg> {
 pub(super) fn apply(mut command: Command, file: &File) -> anyhow::Result<Command> {
     for (key, values) in &file.values {
         command = with_default(command, key, values);
-        let names: Vec<String> =
-            command.get_subcommands().map(|child| child.get_name().to_owned()).collect();
+        let names: Vec<String> = command.get_subcommands().map(|child| child.get_name().to_owned()).collect();
         for name in names {
             command = command.mut_subcommand(name, |child| with_default(child, key, values));
         }
@@ -201,9 +199,9 @@ fn collect(command: &Command, matches: &ArgMatches, file: &File) -> Settings {
             });
             let source = match matches.value_source(id) {
                 Some(ValueSource::CommandLine) => Source::Flag,
-                Some(ValueSource::EnvVariable) => {
-                    Source::Environment(arg.get_env().map_or_else(String::new, |name| name.to_string_lossy().into()))
-                }
+                Some(ValueSource::EnvVariable) => Source::Environment(
+                    arg.get_env().map_or_else(String::new, |name| name.to_string_lossy().into()),
+                ),
                 Some(_) if file.values.contains_key(long) => Source::File(file.path.clone()),
                 Some(_) => Source::Default,
                 None => Source::Unset,

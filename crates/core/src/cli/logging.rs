@@ -38,9 +38,11 @@ impl<'a> MakeWriter<'a> for AboveProgress {
 pub(super) fn start(common: &CommonArgs, progress: &MultiProgress) -> anyhow::Result<()> {
     let wanted = if common.quiet { "warn" } else { common.log.as_str() };
     // Targets named by the user win over these.
-    let filter = EnvFilter::try_new(format!("{QUIETED},{wanted}"))
-        .map_err(|error| exit::usage(format!("--log {wanted:?}: {error}; write info, debug or target=level")))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveProgress(progress.clone()));
+    let filter = EnvFilter::try_new(format!("{QUIETED},{wanted}")).map_err(|error| {
+        exit::usage(format!("--log {wanted:?}: {error}; write info, debug or target=level"))
+    })?;
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveProgress(progress.clone()));
     // A second call (tests that run two commands in one process) keeps the first subscriber.
     let _ = if io::stderr().is_terminal() {
         lines.compact().with_target(false).try_init()

@@ -97,7 +97,8 @@ impl Context {
     pub fn report(&self, error: &anyhow::Error) {
         self.progress.suspend(|| {
             if self.output == OutputFormat::Json {
-                let value = serde_json::json!({ "error": format!("{error:#}"), "exit_code": exit::code_of(error) });
+                let value =
+                    serde_json::json!({ "error": format!("{error:#}"), "exit_code": exit::code_of(error) });
                 let _ = writeln!(io::stderr(), "{value}");
             } else {
                 let _ = writeln!(io::stderr(), "error: {error:#}");

@@ -93,8 +93,17 @@ fn yes() -> bool {
 }
 
 /// Columns that Affluent adds to every file; a feed may not have its own of these names.
-pub const RESERVED_COLUMNS: &[&str] =
-    &["_rescued", "kafka_partition", "kafka_offset", "kafka_timestamp", "kafka_key", "year", "month", "day", "version"];
+pub const RESERVED_COLUMNS: &[&str] = &[
+    "_rescued",
+    "kafka_partition",
+    "kafka_offset",
+    "kafka_timestamp",
+    "kafka_key",
+    "year",
+    "month",
+    "day",
+    "version",
+];
 
 impl Feed {
     /// A feed without declared columns, with the defaults of its kind.
@@ -140,9 +149,13 @@ impl Feed {
         let bad = |reason: String| Err(Error::BadFeed { name: self.name.clone(), reason });
         let mut chars = self.name.chars();
         let starts_well = chars.next().is_some_and(|c| c.is_ascii_lowercase());
-        if !starts_well || self.name.len() > 100 || !chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        if !starts_well
+            || self.name.len() > 100
+            || !chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         {
-            return bad("a name is a lower-case letter and then letters, digits and _, at most 100 in all".to_owned());
+            return bad(
+                "a name is a lower-case letter and then letters, digits and _, at most 100 in all".to_owned()
+            );
         }
         if self.source.is_empty() {
             return bad("its source (a topic or ksqlDB object) is empty".to_owned());
@@ -150,7 +163,9 @@ impl Feed {
         match (self.kind, self.partitioning, self.retention) {
             (Kind::Stream, Partitioning::Date, Retention::Days(1..))
             | (Kind::Table, Partitioning::Version, Retention::Versions(1..)) => {}
-            (Kind::Stream, ..) => return bad("a stream is partitioned by date and kept for 1 day or more".to_owned()),
+            (Kind::Stream, ..) => {
+                return bad("a stream is partitioned by date and kept for 1 day or more".to_owned());
+            }
             (Kind::Table, ..) => {
                 return bad("a table is partitioned by version and keeps 1 version or more".to_owned());
             }

@@ -17,7 +17,9 @@ impl Feeds {
     pub async fn load(lake: &Lake) -> Result<Self, Error> {
         let mut feeds = Self::default();
         for (path, _) in lake.list("feeds").await? {
-            let Some(name) = path.rsplit('/').next().and_then(|file| file.strip_suffix(".json")) else { continue };
+            let Some(name) = path.rsplit('/').next().and_then(|file| file.strip_suffix(".json")) else {
+                continue;
+            };
             if path.starts_with("feeds/archived/") {
                 feeds.archived.push(read(lake, name, &path).await?);
             } else if path.starts_with("feeds/active/") {
@@ -90,7 +92,8 @@ impl Feeds {
 }
 
 fn to_json(feed: &Feed) -> Result<Vec<u8>, Error> {
-    let bad = |error: serde_json::Error| Error::BadFeed { name: feed.name.clone(), reason: error.to_string() };
+    let bad =
+        |error: serde_json::Error| Error::BadFeed { name: feed.name.clone(), reason: error.to_string() };
     let mut json = serde_json::to_vec_pretty(feed).map_err(bad)?;
     json.push(b'\n');
     Ok(json)
