@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(first.feeds_created.len(), 8);
         let file = format!("{root}/feeds/active/payment_method_totals.json");
         std::fs::write(&file, "changed by hand").unwrap();
-        std::fs::remove_dir(format!("{root}/logs")).unwrap();
+        std::fs::rename(format!("{root}/logs"), format!("{root}/elsewhere")).unwrap();
         std::fs::rename(
             format!("{root}/feeds/active/transaction_stream.json"),
             format!("{root}/feeds/archived/transaction_stream.json"),
