@@ -13,7 +13,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// The executable that acts as the binary that it is called by.
 pub(crate) const UNDER_TEST: &str = env!("CARGO_BIN_EXE_under-test");
 
-/// Held by the scenarios whose timing matters, so that they do not run side by side.
+/// Held by the scenarios that take both cores for long, so that they do not run side by side; the
+/// others mostly wait for sessions to end.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)

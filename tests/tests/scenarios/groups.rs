@@ -8,7 +8,7 @@ use affluent_testkit::{TestLake, number, require_kafka, unique, wait_until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::common::{Group, PATIENCE, alone, consumer, land};
+use crate::common::{Group, PATIENCE, consumer, land};
 use crate::transactions::{FEED, Transactions};
 
 const PARTITIONS: usize = 6;
@@ -25,7 +25,6 @@ fn landed(lake: &TestLake, topic: &str) -> i64 {
 #[test]
 fn a_consumer_that_sleeps_through_its_session_does_no_harm() {
     let Some(kafka) = require_kafka() else { return };
-    let _alone = alone();
     let start = Instant::now();
     let topic = kafka.topic("zombie", PARTITIONS as i32);
     let lake = TestLake::new();
@@ -91,7 +90,6 @@ fn a_consumer_that_sleeps_through_its_session_does_no_harm() {
 #[test]
 fn members_that_join_and_leave_lose_and_double_nothing() {
     let Some(kafka) = require_kafka() else { return };
-    let _alone = alone();
     let start = Instant::now();
     let rounds = number("AFFLUENT_REBALANCES", 12);
     let seed = number("AFFLUENT_CRASH_SEED", u64::from(std::process::id()));

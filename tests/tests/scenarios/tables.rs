@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::changelog::{Change, Changelog};
-use crate::common::{Group, alone, consumer, fixtures, land_with};
+use crate::common::{Group, consumer, fixtures, land_with};
 
 const OFTEN: [&str; 2] = ["--snapshot-interval", "200ms"];
 
@@ -131,7 +131,6 @@ fn updates_and_deletions_carry_from_version_to_version() {
 #[test]
 fn killed_consumers_leave_whole_versions_and_the_right_state() {
     let Some(kafka) = require_kafka() else { return };
-    let _alone = alone();
     let kills = number("AFFLUENT_CRASH_TABLE_KILLS", 8);
     let seed = number("AFFLUENT_CRASH_SEED", u64::from(std::process::id()));
     println!("{kills} kills, AFFLUENT_CRASH_SEED={seed}");
