@@ -41,24 +41,27 @@ def bench(name, topic, feed, template, args, bins, work):
     subprocess.run(produce + template + ["--messages", str(args.messages)] + servers, check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     sample = os.path.join(work, f"{name}.jsonl")
+    # A line at a time: the peak memory of a child counts this process's at its start.
+    dry = subprocess.Popen(produce + template + ["--messages", "200000", "--dry-run"], stdout=subprocess.PIPE)
     with open(sample, "wb") as out:
-        dry = subprocess.run(produce + template + ["--messages", "200000", "--dry-run"], check=True,
-                             capture_output=True).stdout
-        out.write(b"".join(line.split(b"\t", 1)[1] + b"\n" for line in dry.splitlines()))
+        for line in dry.stdout:
+            out.write(line.split(b"\t", 1)[1])
+    if dry.wait() != 0:
+        sys.exit("the producer's --dry-run failed")
     feed_file = os.path.join(work, f"{name}.json")
     with open(feed_file, "w") as out:
         json.dump(feed, out)
     count, parts, consume = [], [], []
-    for round in range(args.rounds):
+    for turn in range(args.rounds):
         count.append(run([bins["count"], "--topic", topic] + servers))
-        lake = os.path.join(work, f"parts-{name}-{round}")
+        lake = os.path.join(work, f"parts-{name}-{turn}")
         parts.append(run([bins["parts"], feed_file, sample, str(args.messages), lake]))
         shutil.rmtree(lake)
-        lake = os.path.join(work, f"lake-{name}-{round}")
+        lake = os.path.join(work, f"lake-{name}-{turn}")
         subprocess.run([bins["init-datalake"], "--lake-root", lake], check=True, stdout=subprocess.DEVNULL)
         shutil.copy(feed_file, os.path.join(lake, "feeds/active", f"{feed['name']}.json"))
         done = run([bins["consumer-datalake"], "--topics", topic, "--lake-root", lake, "--until-end", "--group",
-                    f"bench-{name}-{os.getpid()}-{round}", "--output", "json"] + servers)
+                    f"bench-{name}-{os.getpid()}-{turn}", "--output", "json"] + servers)
         landed = json.loads(done["out"].splitlines()[-1])
         if landed["rows"] != args.messages:
             sys.exit(f"landed {landed['rows']} of {args.messages}")

@@ -124,6 +124,8 @@ pub fn member_config(args: &KafkaArgs, group: &str, queue_kib: u64) -> ClientCon
             ("auto.offset.reset", "error"),
             ("isolation.level", "read_committed"),
             ("queued.max.messages.kbytes", &queue),
+            // A full queue is emptied in milliseconds: the default second of rest would be most of the time.
+            ("fetch.queue.backoff.ms", "5"),
             ("fetch.message.max.bytes", "1048576"),
             ("fetch.min.bytes", "1"),
             ("fetch.wait.max.ms", "100"),

@@ -175,7 +175,8 @@ impl Buffer {
         arrays.push(Arc::new(timestamps.with_timezone("UTC")));
         self.key_bytes = 0;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options).map_err(failed)?;
+        let batch =
+            RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options).map_err(failed)?;
         Ok(Chunk {
             partition: self.partition,
             batch,

@@ -32,9 +32,7 @@ pub fn arrow_type(ty: &Type) -> DataType {
         Type::Date => DataType::Date32,
         Type::Timestamp => timestamp(),
         Type::Struct(fields) => DataType::Struct(fields.iter().map(arrow_field).collect()),
-        Type::Array(item) => {
-            DataType::List(Arc::new(ArrowField::new("element", arrow_type(item), true)))
-        }
+        Type::Array(item) => DataType::List(Arc::new(ArrowField::new("element", arrow_type(item), true))),
         Type::Map(value) => {
             let entry = DataType::Struct(
                 vec![

@@ -46,14 +46,16 @@ impl std::str::FromStr for Codec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text:?} is no codec; there are zstd, zstd:LEVEL (1 to 22), snappy, lz4 and none");
+        let bad =
+            || format!("{text:?} is no codec; there are zstd, zstd:LEVEL (1 to 22), snappy, lz4 and none");
         match text {
             "zstd" => Ok(Self::Zstd(1)),
             "snappy" => Ok(Self::Snappy),
             "lz4" => Ok(Self::Lz4),
             "none" => Ok(Self::None),
             other => {
-                let level = other.strip_prefix("zstd:").and_then(|level| level.parse().ok()).ok_or_else(bad)?;
+                let level =
+                    other.strip_prefix("zstd:").and_then(|level| level.parse().ok()).ok_or_else(bad)?;
                 if (1..=22).contains(&level) { Ok(Self::Zstd(level)) } else { Err(bad()) }
             }
         }
@@ -110,9 +112,12 @@ impl OpenFile {
             // Readers shall see plain Parquet types, whoever wrote them.
             .with_skip_arrow_metadata(true);
         let table = folder.to_owned();
-        let writer =
-            ArrowWriter::try_new_with_options(BufWriter::with_capacity(1 << 16, file), first.schema(), options)
-                .map_err(|source| Error::Parquet { table: table.clone(), source })?;
+        let writer = ArrowWriter::try_new_with_options(
+            BufWriter::with_capacity(1 << 16, file),
+            first.schema(),
+            options,
+        )
+        .map_err(|source| Error::Parquet { table: table.clone(), source })?;
         Ok(Self {
             writer,
             waiting: Vec::new(),
@@ -222,9 +227,8 @@ fn properties(first: &RecordBatch, codec: Codec) -> WriterProperties {
             DataType::Float64 | DataType::Decimal128(..) => Encoding::PLAIN,
             _ => continue,
         };
-        builder = builder
-            .set_column_dictionary_enabled(path.clone(), false)
-            .set_column_encoding(path, encoding);
+        builder =
+            builder.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, encoding);
     }
     builder.build()
 }

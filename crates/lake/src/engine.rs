@@ -29,8 +29,7 @@ impl Engine {
             .build()
             .map_err(|source| Error::Io { action: "start threads for", path: "lake".into(), source })?;
         let executor = Arc::new(TokioMultiThreadExecutor::new(runtime.handle().clone()));
-        let delta =
-            DefaultEngineBuilder::new(lake.store().clone()).with_task_executor(executor).build();
+        let delta = DefaultEngineBuilder::new(lake.store().clone()).with_task_executor(executor).build();
         Ok(Self { lake, runtime: Arc::new(runtime), delta: Arc::new(delta) })
     }
 

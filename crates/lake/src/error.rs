@@ -17,7 +17,9 @@ pub enum Error {
         source: Box<delta_kernel::KernelError>,
     },
     /// Too many other writers committed at the same time.
-    #[error("gave up after {attempts} tries to commit to {table}, because other writers were faster each time")]
+    #[error(
+        "gave up after {attempts} tries to commit to {table}, because other writers were faster each time"
+    )]
     Contended { table: String, attempts: u32 },
     /// A column of the feed and of the existing table disagree.
     #[error(

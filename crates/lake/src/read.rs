@@ -125,7 +125,10 @@ mod tests {
         let batch = RecordBatch::try_new(old, columns).unwrap();
         let adapted = adapt(&batch, &new).unwrap();
         assert_eq!(adapted.schema(), new);
-        assert_eq!(adapted.column(1).as_struct().column(0).as_primitive::<arrow::datatypes::Int32Type>().value(0), 7);
+        assert_eq!(
+            adapted.column(1).as_struct().column(0).as_primitive::<arrow::datatypes::Int32Type>().value(0),
+            7
+        );
         assert!(adapted.column(2).is_null(0));
     }
 }

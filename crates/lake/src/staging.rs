@@ -218,7 +218,9 @@ fn link_or_copy(source: &Path, target: &Path) -> Result<(), Error> {
     match fs::hard_link(source, target) {
         Ok(()) => Ok(()),
         // File systems without links: a copy under another name, then an atomic rename.
-        Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) => {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) =>
+        {
             let partial = target.with_extension("partial");
             fs::copy(source, &partial)
                 .and_then(|_| File::open(&partial)?.sync_all())

@@ -210,7 +210,7 @@ proptest! {
 #[test]
 fn other_seeds_give_other_messages() {
     for (mut one, mut other) in all_sources(&plan(1)).into_iter().zip(all_sources(&plan(2))) {
-        let differ = |index| message(&mut one, &plan(1), index) != message(&mut other, &plan(2), index);
+        let mut differ = |index| message(&mut one, &plan(1), index) != message(&mut other, &plan(2), index);
         assert!((0..100).filter(|&index| differ(index)).count() > 50);
     }
 }

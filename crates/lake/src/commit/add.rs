@@ -34,8 +34,7 @@ pub struct Bounds {
 impl NewFile {
     /// The file as the one-row batch that the kernel takes.
     pub(super) fn to_batch(&self) -> Result<RecordBatch, ArrowError> {
-        let names =
-            MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+        let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
         let mut partition = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
         for (column, value) in &self.partition {
             partition.keys().append_value(column);
@@ -80,7 +79,9 @@ impl NewFile {
 }
 
 fn row(columns: Vec<(&str, ArrayRef)>) -> Result<StructArray, ArrowError> {
-    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) =
-        columns.into_iter().map(|(name, array)| (Field::new(name, array.data_type().clone(), true), array)).unzip();
+    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns
+        .into_iter()
+        .map(|(name, array)| (Field::new(name, array.data_type().clone(), true), array))
+        .unzip();
     StructArray::try_new(fields.into(), arrays, None)
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use affluent_core::layout::{self, DataFile};
 use arrow::array::{Array, AsArray};
-use delta_kernel::engine_data::FilteredEngineData;
 use delta_kernel::engine::arrow_data::{ArrowEngineData, EngineDataArrowExt};
+use delta_kernel::engine_data::FilteredEngineData;
 use delta_kernel::{Engine, KernelError, KernelResult, SnapshotRef};
 
 /// A data file that readers of the log see.

@@ -40,8 +40,7 @@ pub(super) fn after_commit(snapshot: SnapshotRef, engine: &dyn Engine) -> (Snaps
 pub(super) async fn clean_log(lake: &Lake, folder: &str, checkpoint: u64, now_ms: i64) -> Result<u64, Error> {
     let log = lake.path(&format!("{folder}/_delta_log"));
     let failed = |action| move |source| Error::Store { action, path: log_name(folder), source };
-    let entries: Vec<_> =
-        lake.store().list(Some(&log)).try_collect().await.map_err(failed("list"))?;
+    let entries: Vec<_> = lake.store().list(Some(&log)).try_collect().await.map_err(failed("list"))?;
     let mut deleted = 0;
     for entry in entries {
         let name = entry.location.filename().unwrap_or_default();

@@ -192,7 +192,10 @@ impl Table {
 
     /// Commits what `plan` asks for, or nothing. `plan` sees the newest state before every attempt
     /// and decides anew: the log itself does not check that an application id grows.
-    pub fn commit(&mut self, mut plan: impl FnMut(&Self) -> Result<Verdict, Error>) -> Result<Option<u64>, Error> {
+    pub fn commit(
+        &mut self,
+        mut plan: impl FnMut(&Self) -> Result<Verdict, Error>,
+    ) -> Result<Option<u64>, Error> {
         for attempt in 0..MAX_ATTEMPTS {
             let change = match plan(self)? {
                 Verdict::Commit(change) => change,
@@ -246,7 +249,9 @@ impl Table {
         let operation = match (change.rearranges_only, self.kind) {
             (true, _) => UpdateTableOperation::Optimize,
             (false, Kind::Stream) if change.removes.is_empty() => UpdateTableOperation::StreamingUpdate,
-            (false, _) if change.adds.is_empty() && !change.removes.is_empty() => UpdateTableOperation::Delete,
+            (false, _) if change.adds.is_empty() && !change.removes.is_empty() => {
+                UpdateTableOperation::Delete
+            }
             (false, _) => UpdateTableOperation::Write,
         };
         let mut transaction = self
@@ -259,8 +264,7 @@ impl Table {
             transaction = transaction.with_transaction_id(id.clone(), *value);
         }
         for file in &change.adds {
-            let batch =
-                file.to_batch().map_err(|source| Error::Arrow { table: self.folder(), source })?;
+            let batch = file.to_batch().map_err(|source| Error::Arrow { table: self.folder(), source })?;
             transaction.add_files(Box::new(ArrowEngineData::new(batch)));
         }
         if !change.removes.is_empty() {
@@ -284,8 +288,7 @@ impl Table {
             Some(snapshot) => self.snapshot = snapshot,
             None => self.refresh()?,
         }
-        let (snapshot, checkpointed) =
-            maintenance::after_commit(self.snapshot.clone(), self.engine.delta());
+        let (snapshot, checkpointed) = maintenance::after_commit(self.snapshot.clone(), self.engine.delta());
         self.snapshot = snapshot;
         if checkpointed {
             let now_ms = affluent_core::clock::Clock::System.now_micros() / 1000;

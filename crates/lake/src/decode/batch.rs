@@ -1,5 +1,6 @@
 //! The decoder: records in, a batch of columns out.
 
+use affluent_core::feeds::Key;
 use affluent_core::schema::Schema;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, SchemaRef};
@@ -9,12 +10,12 @@ use super::arrow_types;
 use super::cursor::Cursor;
 use super::event_time;
 use super::infer::Inferred;
-use super::key::{self, KeyColumns, KeySpec};
+use super::key::{self, KeyColumns};
 use super::list::StructColumn;
+use super::members::{fill, members};
 use super::reject::{self, Reject};
 use super::rescued::Rescued;
 use super::scan::Fault;
-use super::value::{fill, members};
 
 /// The column that keeps what has no place in the others: a JSON object, or null.
 pub const RESCUED: &str = "_rescued";
@@ -50,7 +51,7 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for records of `schema`. `event_time` names the column that [`Self::append`]
     /// returns the instant of.
-    pub fn new(schema: &Schema, key: KeySpec, event_time: Option<&str>) -> Self {
+    pub fn new(schema: &Schema, key: Key, event_time: Option<&str>) -> Self {
         Self {
             record: StructColumn::new(&schema.fields),
             rescued: Rescued::new(),
@@ -84,7 +85,7 @@ impl Decoder {
         if taken > i32::MAX as usize {
             return Err(Reject::Full);
         }
-        let mut cursor = Cursor::new(value);
+        let mut cursor = Cursor { curious: self.growth.is_some(), ..Cursor::new(value) };
         if cursor.space() != b'{' {
             return Err(reject::not_a_record(value));
         }
@@ -103,8 +104,11 @@ impl Decoder {
     #[inline]
     fn read(&mut self, cursor: &mut Cursor<'_>, key: Option<&[u8]>) -> Result<(), Fault> {
         let Self { record, rescued, rows, .. } = self;
-        let filled = members(&mut record.names, &mut record.columns, *rows, cursor, |cursor, start| {
-            rescued.add(&cursor.text[start..cursor.at]);
+        let filled = members(&mut record.names, &mut record.columns, *rows, cursor, |cursor, from| {
+            // Nothing but a comma or bracket and spaces is before the quote of the name.
+            let text = &cursor.text[from..cursor.at];
+            let name = text.iter().position(|&byte| byte == b'"').unwrap_or_default();
+            rescued.add(&text[name..]);
         })?;
         cursor.end()?;
         if filled < record.columns.len() {

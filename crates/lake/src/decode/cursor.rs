@@ -7,13 +7,15 @@ use super::scan::Fault;
 pub(super) struct Cursor<'a> {
     pub(super) text: &'a [u8],
     pub(super) at: usize,
-    /// Set when a name was met that the schema does not have.
+    /// Whether unknown names are worth a second look.
+    pub(super) curious: bool,
+    /// Set by a look at an unknown name whose value tells of a type.
     pub(super) unknown: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0, unknown: false }
+        Self { text, at: 0, curious: false, unknown: false }
     }
 
     /// The byte at the cursor; 0 at the end, which no grammar rule takes either.

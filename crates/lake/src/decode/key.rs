@@ -1,34 +1,14 @@
 //! Columns that come from the Kafka key, for feeds whose values do not repeat it.
 
+use affluent_core::feeds::{Key, KeyFormat};
 use affluent_core::schema::Schema;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
 
 use super::column::{Column, Data};
 use super::cursor::Cursor;
 use super::list::StructColumn;
 use super::scan::Fault;
-
-/// How the keys of a topic are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KeyFormat {
-    /// Keys are ignored.
-    #[default]
-    None,
-    /// Kafka's own serializers: one bare string, integer or double.
-    Kafka,
-    /// A JSON object of the columns, or one bare JSON value for a single column.
-    Json,
-}
-
-/// Which columns are in the key, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct KeySpec {
-    pub columns: Vec<String>,
-    pub format: KeyFormat,
-}
 
 /// The columns of a key by their place in the schema.
 pub(super) struct KeyColumns {
@@ -37,7 +17,7 @@ pub(super) struct KeyColumns {
 }
 
 impl KeyColumns {
-    pub(super) fn new(schema: &Schema, key: KeySpec) -> Self {
+    pub(super) fn new(schema: &Schema, key: Key) -> Self {
         let columns = key.columns.iter().filter_map(|name| schema.position(name)).collect();
         Self { columns, format: key.format }
     }

@@ -13,6 +13,7 @@ mod event_time;
 mod infer;
 mod key;
 mod list;
+mod members;
 mod names;
 mod numbers;
 mod reject;
@@ -26,8 +27,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use affluent_core::feeds::{Key as KeySpec, KeyFormat};
 pub use arrow_types::arrow_type;
 pub use batch::{DecodedBatch, Decoder, RESCUED};
 pub use infer::Inferred;
-pub use key::{KeyFormat, KeySpec};
 pub use reject::{Reject, validate};

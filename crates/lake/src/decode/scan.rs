@@ -1,6 +1,8 @@
 //! Finding the byte that ends a run of plain string text, 16 bytes at a time, and the faults that
 //! a scan can meet.
 
+use wide::u8x16;
+
 /// What is wrong with a text, found at the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -35,45 +37,34 @@ impl Fault {
     }
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+/// How many bytes are looked at together.
+pub(super) const BLOCK: usize = 16;
 
-/// Marks with its high bit each byte of `word` that is zero. Bytes above the first may be marked
-/// wrongly, so only the lowest mark counts.
-fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word
-}
-
-/// The marks of the bytes that end plain ASCII text: quote, backslash, control, and, with `ascii`,
-/// all that is not ASCII.
+/// How many bytes at the start of `block` are plain text of a string: no quote, no backslash, no
+/// control character, and, with `ASCII`, nothing beyond ASCII.
 #[inline]
-fn marks<const ASCII: bool>(word: u64) -> u64 {
-    let quote = zero_bytes(word ^ (ONES * b'"' as u64));
-    let backslash = zero_bytes(word ^ (ONES * b'\\' as u64));
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    let beyond = if ASCII { word } else { 0 };
-    (quote | backslash | control | beyond) & HIGHS
+pub(super) fn plain_bytes<const ASCII: bool>(block: &[u8; BLOCK]) -> usize {
+    let bytes = u8x16::new(*block);
+    let quote = bytes.simd_eq(u8x16::splat(b'"'));
+    let backslash = bytes.simd_eq(u8x16::splat(b'\\'));
+    let control = bytes.min(u8x16::splat(0x1F)).simd_eq(bytes);
+    let special = quote | backslash | control;
+    // The mask is made of the highest bit of each byte, which ASCII has not.
+    let mask = if ASCII { special | bytes } else { special }.to_bitmask();
+    (mask | 1 << BLOCK).trailing_zeros() as usize
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-/// The first place from `at` on that is not plain text, or the length of `text`.
+/// The first place from `at` on that is not plain, or the length of `text`.
 #[inline]
 pub(super) fn plain_end<const ASCII: bool>(text: &[u8], mut at: usize) -> usize {
-    while let Some(word) = word(text, at) {
-        let marks = marks::<ASCII>(word);
-        if marks != 0 {
-            return at + marks.trailing_zeros() as usize / 8;
+    while let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        let plain = plain_bytes::<ASCII>(block);
+        at += plain;
+        if plain < BLOCK {
+            return at;
         }
-        at += 8;
     }
-    while let Some(&byte) = text.get(at) {
-        if matches!(byte, b'"' | b'\\' | 0..0x20) || (ASCII && byte >= 0x80) {
-            break;
-        }
-        at += 1;
-    }
-    at.min(text.len())
+    let special = |&byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20) || ASCII && byte >= 0x80;
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().position(special).unwrap_or(rest.len())
 }

@@ -82,7 +82,7 @@ impl Members {
 
 impl Shape {
     /// Reads the value at the cursor, which is at `level`; beyond the last level it is passed.
-    fn read(cursor: &mut Cursor<'_>, level: usize) -> Result<Option<Self>, Fault> {
+    pub(super) fn read(cursor: &mut Cursor<'_>, level: usize) -> Result<Option<Self>, Fault> {
         match cursor.peek() {
             b'{' if level < LEVELS => {
                 let members = Members::read(cursor, level + 1)?;

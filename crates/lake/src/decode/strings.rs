@@ -26,9 +26,9 @@ impl<'a> Cursor<'a> {
         self.string_from(start, end)
     }
 
-    /// The general case: `at` is the first place that is not plain ASCII.
+    /// The general case: `at` is the first place that may not be plain ASCII.
     #[inline(never)]
-    fn string_from(&mut self, start: usize, mut at: usize) -> Result<Text, Fault> {
+    pub(super) fn string_from(&mut self, start: usize, mut at: usize) -> Result<Text, Fault> {
         let mut escaped = false;
         let mut ascii = true;
         loop {

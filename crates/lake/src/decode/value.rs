@@ -3,28 +3,37 @@
 //! The functions return whether the value fits its type, all of it. What does not is null in the
 //! column, or missing from it, and the caller keeps the text.
 
-use std::collections::HashSet;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::column::{Bytes, Column, Data};
 use super::cursor::Cursor;
-use super::list::{MapColumn, StructColumn};
-use super::names::Names;
-use super::scan::Fault;
+use super::members::{map, object};
+use super::scan::{BLOCK, Fault, plain_bytes};
 use super::strings::unescape;
 use super::times;
 
-/// Entries of one map among which a repeated key is looked for one by one.
-const FEW: usize = 16;
-
 impl Column {
     /// Appends the value at the cursor.
-    #[inline]
+    #[inline(always)]
     pub(super) fn append(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
+        if let Data::String(values) = &mut self.data
+            && cursor.peek() == b'"'
+        {
+            let fits = string(values, cursor)?;
+            if fits {
+                self.pushed();
+            } else {
+                self.push_null();
+            }
+            return Ok(fits);
+        }
+        self.append_other(cursor)
+    }
+
+    #[inline(never)]
+    fn append_other(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
         let fit = match (&mut self.data, cursor.peek()) {
-            (Data::String(values), b'"') => string(values, cursor)?,
             (Data::Int(values), b'-' | b'0'..=b'9') => {
                 let number = cursor.number()?;
                 put(values, cursor.integer(&number).and_then(|value| value.try_into().ok()))
@@ -138,120 +147,48 @@ fn put_read<T>(values: &mut Vec<T>, read: Option<(T, bool)>) -> Option<bool> {
     Some(all)
 }
 
+/// Appends the string at the cursor, unless it has half of a surrogate pair. Plain blocks are copied
+/// while they are scanned: a call of `memcpy` for each short string costs more than the bytes that
+/// are taken back.
 #[inline]
-fn string(values: &mut Bytes, cursor: &mut Cursor<'_>) -> Result<Option<bool>, Fault> {
-    let text = cursor.string()?;
+fn string(values: &mut Bytes, cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
+    let before = values.data.len();
+    let start = cursor.at + 1;
+    let mut at = start;
+    while let Some(block) = cursor.text.get(at..).and_then(<[u8]>::first_chunk) {
+        values.data.extend_from_slice(block);
+        let plain = plain_bytes::<true>(block);
+        at += plain;
+        if plain == BLOCK {
+            continue;
+        }
+        if block[plain] != b'"' {
+            break;
+        }
+        values.data.truncate(before + at - start);
+        values.close();
+        cursor.at = at + 1;
+        return Ok(true);
+    }
+    values.data.truncate(before);
+    string_from(values, cursor, start, at)
+}
+
+/// The general case: `at` is the first place that may not be plain.
+#[inline(never)]
+fn string_from(values: &mut Bytes, cursor: &mut Cursor<'_>, start: usize, at: usize) -> Result<bool, Fault> {
+    let text = cursor.string_from(start, at)?;
     let raw = &cursor.text[text.start..text.end];
-    if text.escaped && !unescape(raw, &mut values.data) {
+    if !text.escaped {
+        values.push(raw);
+        return Ok(true);
+    }
+    let whole = unescape(raw, &mut values.data);
+    if whole {
+        values.close();
+    } else {
         let end = values.end();
         values.data.truncate(end);
-        return Ok(None);
     }
-    if !text.escaped {
-        values.data.extend_from_slice(raw);
-    }
-    values.close();
-    Ok(Some(true))
-}
-
-/// Reads the members of the object at the cursor into the columns of their names, all of which
-/// have `row` rows, and calls `misfit` with the start of each member that is not wholly in them.
-/// Returns how many columns got a value; the others are still a row short.
-#[inline]
-pub(super) fn members<'a>(
-    names: &mut Names,
-    columns: &mut [Column],
-    row: usize,
-    cursor: &mut Cursor<'a>,
-    mut misfit: impl FnMut(&Cursor<'a>, usize),
-) -> Result<usize, Fault> {
-    cursor.at += 1;
-    let mut more = !cursor.closes(b'}');
-    let mut filled = 0;
-    let mut place = Names::start();
-    while more {
-        let start = cursor.at;
-        let fit = match names.read(cursor, &mut place)? {
-            Some(index) if columns[index].rows == row => {
-                filled += 1;
-                columns[index].append(cursor)?
-            }
-            Some(_) => {
-                cursor.skip()?;
-                false
-            }
-            None => unknown(cursor)?,
-        };
-        if !fit {
-            misfit(cursor, start);
-        }
-        more = cursor.another(b'}')?;
-    }
-    Ok(filled)
-}
-
-/// Passes the value of a name that has no column: only a null is no loss.
-#[inline(never)]
-fn unknown(cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
-    let null = cursor.peek() == b'n';
-    cursor.skip()?;
-    cursor.unknown |= !null;
-    Ok(null)
-}
-
-/// Appends a null to each column that has only `row` rows.
-#[inline(never)]
-pub(super) fn fill(columns: &mut [Column], row: usize) {
-    columns.iter_mut().filter(|column| column.rows == row).for_each(Column::push_null);
-}
-
-fn object(object: &mut StructColumn, row: usize, cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
-    let mut fit = true;
-    let filled = members(&mut object.names, &mut object.columns, row, cursor, |_, _| fit = false)?;
-    if filled < object.columns.len() {
-        fill(&mut object.columns, row);
-    }
-    Ok(fit)
-}
-
-/// Reads the object at the cursor into entries, the first of each key.
-fn map(map: &mut MapColumn, cursor: &mut Cursor<'_>) -> Result<bool, Fault> {
-    let first = map.value.rows;
-    let mut many = HashSet::new();
-    let mut fit = true;
-    cursor.at += 1;
-    let mut more = !cursor.closes(b'}');
-    while more {
-        if cursor.peek() != b'"' {
-            return Err(Fault::Name);
-        }
-        let text = cursor.string()?;
-        let key = cursor.meaning(text);
-        cursor.colon()?;
-        match key.filter(|key| is_new(&map.keys, first, key, &mut many)) {
-            Some(key) => {
-                map.keys.push(&key);
-                fit &= map.value.append(cursor)?;
-            }
-            None => {
-                cursor.skip()?;
-                fit = false;
-            }
-        }
-        more = cursor.another(b'}')?;
-    }
-    map.close();
-    Ok(fit)
-}
-
-/// Whether no entry from `first` on has this key. `many` holds the keys once they are too many.
-fn is_new(keys: &Bytes, first: usize, key: &[u8], many: &mut HashSet<Box<[u8]>>) -> bool {
-    let earlier = keys.offsets[first..].windows(2).map(|ends| &keys.data[ends[0] as usize..ends[1] as usize]);
-    if keys.offsets.len() - first <= FEW {
-        return !earlier.into_iter().any(|other| other == key);
-    }
-    if many.is_empty() {
-        many.extend(earlier.map(Box::from));
-    }
-    many.insert(key.into())
+    Ok(whole)
 }

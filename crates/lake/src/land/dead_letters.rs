@@ -32,7 +32,11 @@ impl DeadLetter {
 }
 
 /// Publishes the dead letters of one partition; the returned target is to be settled.
-pub(super) fn publish(engine: &Engine, staging: &Staging, letters: &[DeadLetter]) -> Result<Option<String>, Error> {
+pub(super) fn publish(
+    engine: &Engine,
+    staging: &Staging,
+    letters: &[DeadLetter],
+) -> Result<Option<String>, Error> {
     let Some(first) = letters.first() else { return Ok(None) };
     let target = target(&first.topic, first.partition, first.offset, staging.writer());
     let (path, file) = staging.create(&target)?;

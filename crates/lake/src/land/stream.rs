@@ -150,7 +150,8 @@ impl StreamLander {
         }
         if let Err(error) = self.publish(engine, staging, &mut targets) {
             // Nothing of this was committed: readers of folders shall not see a part of it.
-            let files = self.partitions.values_mut().flat_map(|progress| std::mem::take(&mut progress.staged));
+            let files =
+                self.partitions.values_mut().flat_map(|progress| std::mem::take(&mut progress.staged));
             discard(engine, staging, files.collect());
             for target in targets {
                 staging.discard(engine, &target);

@@ -62,7 +62,9 @@ impl Tables<'_> {
         let Ok(Some(feed)) = feeds.for_topic(topic) else { return Ok(false) };
         let (kind, name) = (feed.kind, feed.name.clone());
         Ok(match self.table(kind, &name)? {
-            Some((table, _)) => table.id(&offset_id(&name, topic, partition))?.is_none_or(|next| next <= first),
+            Some((table, _)) => {
+                table.id(&offset_id(&name, topic, partition))?.is_none_or(|next| next <= first)
+            }
             None => true,
         })
     }

@@ -74,7 +74,8 @@ impl TableLander {
         changes.next = Some(chunk.next_offset);
         let index = changes.batches.len();
         changes.bytes += chunk.batch.get_array_memory_size();
-        if let Some(keys) = chunk.batch.column_by_name(KAFKA_KEY).and_then(|keys| keys.as_binary_opt::<i32>()) {
+        if let Some(keys) = chunk.batch.column_by_name(KAFKA_KEY).and_then(|keys| keys.as_binary_opt::<i32>())
+        {
             let mut deletes = chunk.deletes.into_iter().peekable();
             for row in 0..=keys.len() {
                 while let Some(delete) = deletes.next_if(|delete| delete.row == row) {
@@ -184,7 +185,8 @@ impl Changes {
         self.bytes = self.latest.keys().map(|key| key.len()).sum();
         for (index, batch) in self.batches.iter().enumerate() {
             self.bytes += batch.get_array_memory_size();
-            let Some(keys) = batch.column_by_name(KAFKA_KEY).and_then(|keys| keys.as_binary_opt::<i32>()) else {
+            let Some(keys) = batch.column_by_name(KAFKA_KEY).and_then(|keys| keys.as_binary_opt::<i32>())
+            else {
                 continue;
             };
             for row in 0..keys.len() {
@@ -197,7 +199,8 @@ impl Changes {
 
     /// The last row of every key that was not deleted.
     fn rows(&self) -> Result<Vec<RecordBatch>, arrow::error::ArrowError> {
-        let mut keep: Vec<Vec<bool>> = self.batches.iter().map(|batch| vec![false; batch.num_rows()]).collect();
+        let mut keep: Vec<Vec<bool>> =
+            self.batches.iter().map(|batch| vec![false; batch.num_rows()]).collect();
         for (batch, row) in self.latest.values().flatten() {
             keep[*batch][*row] = true;
         }
@@ -305,7 +308,8 @@ impl Build<'_> {
     /// the newest.
     fn write_empty(&mut self, table: &Table, version: u64) -> Result<(), Error> {
         let schema = columns::file_schema(Kind::Table, &table.schema()?);
-        let Some((partition, changes)) = self.partitions.iter().find(|(_, changes)| changes.next.is_some()) else {
+        let Some((partition, changes)) = self.partitions.iter().find(|(_, changes)| changes.next.is_some())
+        else {
             return Ok(());
         };
         let (partition, next) = (*partition, changes.next.unwrap_or(0));
@@ -379,7 +383,13 @@ impl Build<'_> {
     }
 
     /// Another process's partition goes into the new version as it is.
-    fn carry_over(&mut self, table: &Table, version: u64, partition: i32, file: &LiveFile) -> Result<(), Error> {
+    fn carry_over(
+        &mut self,
+        table: &Table,
+        version: u64,
+        partition: i32,
+        file: &LiveFile,
+    ) -> Result<(), Error> {
         let first = file.origin().map_or(0, |origin| origin.first_offset);
         let name = self.name(partition, first);
         let place = Partition::Version(version);

@@ -1,9 +1,14 @@
 //! Tests of the decoder, each rule by itself and then against slow models.
 
+mod fixtures;
+mod inference;
+mod keys;
+mod model;
 mod nesting;
 mod records;
 mod render;
 mod scalars;
+mod texts;
 
 use affluent_core::schema::Schema;
 

@@ -53,6 +53,60 @@ fn order_and_gaps_do_not_matter() {
     assert_eq!(rows("a int, b int, c int", &records), expected);
 }
 
+/// What followed a value once is taken for granted only where the grammar allows it.
+#[test]
+fn learnt_steps_do_not_bend_the_grammar() {
+    let schema = Schema::parse("a int, b int").unwrap();
+    let mut decoder = Decoder::new(&schema, KeySpec::default(), None);
+    let lessons = [
+        r#"{"a":1,"b":2}"#,
+        r#"{"b":1,"a":2}"#,
+        r#"{"x":1,"a":2}"#,
+        r#"{"a":1,"x":2,"b":3}"#,
+        r#"{"a":1,"a":2,"b":3}"#,
+        r#"{ "b" : 1 , "a" : 2 }"#,
+        "{}",
+    ];
+    let wrong = [
+        r#"{"b":1{"a":2}"#,
+        r#"{"a":1{"b":2}"#,
+        r#"{"a":1"b":2}"#,
+        r#"{,"a":1}"#,
+        r#"{,"b":1}"#,
+        r#"{"x":1{"a":2}"#,
+        r#"{"a":1,"b":2,}"#,
+        r#"{"a":1,"b":2"a":3}"#,
+        r#"{"a":1,,"b":2}"#,
+        r#",{"a":1,"b":2}"#,
+        r#"{"a":1},"b":2}"#,
+        r#"{ "b" : 1 { "a" : 2 }"#,
+        "{\"a\":1,\"b\":2\0",
+        "{\0",
+    ];
+    for lesson in lessons {
+        for again in lessons {
+            decoder.append(None, lesson.as_bytes()).unwrap();
+            decoder.append(None, again.as_bytes()).unwrap();
+            for text in wrong {
+                let taken = decoder.append(None, text.as_bytes());
+                assert!(matches!(taken, Err(Reject::Syntax { .. })), "{text:?} after {lesson} and {again}");
+            }
+        }
+    }
+    assert_eq!(decoder.len(), 2 * lessons.len() * lessons.len());
+}
+
+#[test]
+fn long_names_and_wide_gaps_are_read() {
+    let long = "n".repeat(300);
+    let schema = format!("short int, {long} int, {long}2 int");
+    let gap = " ".repeat(300);
+    let narrow = format!(r#"{{"short":1,"{long}":2,"{long}2":3}}"#);
+    let wide = narrow.replace(':', &format!("{gap}:\n{gap}"));
+    let shown = rows(&schema, &[&narrow, &wide, &narrow, &wide, &wide]);
+    assert!(shown.iter().all(|row| row == &["1", "2", "3", "null"]));
+}
+
 #[test]
 fn unknown_members_are_rescued_unless_null() {
     let records = [
