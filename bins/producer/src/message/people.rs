@@ -160,7 +160,7 @@ pub(crate) struct Product {
 
 impl Product {
     pub(crate) fn new(number: u64) -> Self {
-        let mut random = Random::new(0x70_72_6f_64, number);
+        let mut random = Random::new(0x7072_6f64, number);
         let category = &CATEGORIES[random.below(CATEGORIES.len() as u64) as usize];
         // Half to twice the usual price, and .99 as shops have it.
         let price = category.price / 2 + random.below(category.price * 3 / 2);
