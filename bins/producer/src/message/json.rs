@@ -162,7 +162,8 @@ mod tests {
         #[test]
         fn doubles_read_back(number in any::<f64>().prop_filter("finite", |n| n.is_finite())) {
             let json = written(|out| double(out, number));
-            prop_assert_eq!(serde_json::from_str::<f64>(&json).unwrap(), number);
+            // Not by serde_json, which reads the last digit wrong without its `float_roundtrip`.
+            prop_assert_eq!(json.parse::<f64>().unwrap(), number);
         }
     }
 }
