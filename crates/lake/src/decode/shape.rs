@@ -10,6 +10,12 @@ use super::scan::Fault;
 /// How deep columns are nested at most; a top-level column is at level 1.
 pub(super) const LEVELS: usize = 32;
 
+/// Whether tables can have a column of this name: Parquet gives these characters a meaning, and the
+/// Delta protocol forbids them.
+fn is_column_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains([' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='])
+}
+
 /// The room within one record, which is bounded by its length.
 fn unlimited() -> usize {
     usize::MAX
@@ -71,7 +77,7 @@ impl Members {
         let folded = name.to_lowercase();
         if let Some(&place) = self.places.get(&folded) {
             self.list[place].1.merge(shape, room);
-        } else if !name.is_empty()
+        } else if is_column_name(&name)
             && let Some(shape) = shape.within(room)
         {
             self.places.insert(folded, self.list.len());

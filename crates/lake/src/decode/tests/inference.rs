@@ -74,6 +74,15 @@ fn names_are_unique_without_regard_to_case() {
 }
 
 #[test]
+fn names_that_no_table_can_have_stay_out() {
+    for name in ["", "first name", "a,b", "a;b", "{a", "a}", "f(x", "x)", "a\\nb", "a\\tb", "k=v"] {
+        let record = format!(r#"{{"{name}":1,"o":{{"{name}":{{"x":1}},"y.z-é":2}}}}"#);
+        let schema = inferred(&[&record]).merge_into(&Schema::default()).unwrap();
+        assert_eq!(shown(&schema), "struct<o struct<`y.z-é` bigint>>", "{name}");
+    }
+}
+
+#[test]
 fn schemas_grow_at_the_end_and_never_change() {
     let known = "a int, o struct<x string, l array<struct<y int>>>, m map<string, struct<z int>>";
     let records = [
