@@ -1,10 +1,10 @@
 //! The schema of a feed that declares none, and the growth of one that is known.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
+use affluent_core::feeds::is_reserved_column;
 use affluent_core::schema::{Field, Schema, Type};
 
-use super::batch::RESCUED;
 use super::cursor::Cursor;
 use super::reject::{self, Reject};
 use super::scan::Fault;
@@ -47,19 +47,13 @@ impl Inferred {
     }
 
     /// `schema` with the columns and struct members that it lacks, each after those that it has.
-    /// The types that it has stay as they are. None if it lacks nothing.
+    /// The types that it has stay as they are. None if it lacks nothing. Columns that Affluent adds
+    /// itself are never learnt: what a record has of their names stays in `_rescued`.
     pub fn merge_into(&self, schema: &Schema) -> Option<Schema> {
-        self.merge_into_except(schema, &[])
-    }
-
-    /// [`Self::merge_into`] without top-level columns of the `reserved` names, whose values stay
-    /// in `_rescued`: columns that the caller adds itself.
-    pub fn merge_into_except(&self, schema: &Schema, reserved: &[&str]) -> Option<Schema> {
         let mut room = LEAVES.saturating_sub(leaves(&schema.fields));
         let before = room;
         let mut grown = schema.clone();
-        let reserved = reserved.iter().chain(&[RESCUED]).map(|name| name.to_lowercase()).collect();
-        grow(&mut grown.fields, &self.root, &reserved, &mut room);
+        grow(&mut grown.fields, &self.root, is_reserved_column, &mut room);
         (room < before).then_some(grown)
     }
 }
@@ -83,14 +77,14 @@ fn leaves_of(ty: &Type) -> usize {
     }
 }
 
-fn grow(fields: &mut Vec<Field>, seen: &Members, reserved: &HashSet<String>, room: &mut usize) {
-    let mut places: std::collections::HashMap<String, usize> =
+fn grow(fields: &mut Vec<Field>, seen: &Members, reserved: fn(&str) -> bool, room: &mut usize) {
+    let mut places: HashMap<String, usize> =
         fields.iter().enumerate().rev().map(|(place, field)| (field.name.to_lowercase(), place)).collect();
     for (name, shape) in seen.iter() {
         let folded = name.to_lowercase();
         if let Some(&place) = places.get(&folded) {
             grow_type(&mut fields[place].ty, shape, room);
-        } else if !reserved.contains(&folded)
+        } else if !reserved(name)
             && let Some(ty) = shape.to_type_within(room)
         {
             places.insert(folded, fields.len());
@@ -101,7 +95,7 @@ fn grow(fields: &mut Vec<Field>, seen: &Members, reserved: &HashSet<String>, roo
 
 fn grow_type(ty: &mut Type, shape: &Shape, room: &mut usize) {
     match (ty, shape) {
-        (Type::Struct(fields), Shape::Struct(members)) => grow(fields, members, &HashSet::new(), room),
+        (Type::Struct(fields), Shape::Struct(members)) => grow(fields, members, |_| false, room),
         (Type::Array(item), Shape::Array(shape)) => grow_type(item, shape, room),
         (Type::Map(value), Shape::Struct(members)) => {
             members.iter().for_each(|(_, shape)| grow_type(value, shape, room));
