@@ -81,7 +81,7 @@ pub struct DeliveryArgs {
     /// Partitions of a topic that is created
     #[arg(long, value_name = "N", default_value = "6", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub partitions: u32,
-    /// Threads that make and send messages; with more than one, the order of messages is not that of their numbers
+    /// Threads that make and send messages; more than one mix the order of the messages
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub threads: u32,
     /// Who must have a message before it counts: all replicas, the leader (1), nobody (0)
@@ -167,7 +167,7 @@ fn step(text: &str) -> Result<Duration, String> {
 
 const EXAMPLES: &str = "Examples:
   producer --topic transaction_stream --messages 20000 --rate 1000
-  producer --topic transaction_stream --messages 1000000 --seed 7 --start-time 2026-03-01 --time-step 1s
+  producer --topic transaction_stream --messages 1000000 --seed 7 --time-step 1s
   producer --topic orders --template orders.json --messages 5000 --threads 2
   producer --topic events --from events.jsonl --key-field id
   producer --topic product_purchase_counts --dry-run

@@ -67,12 +67,7 @@ pub(crate) struct Tally {
     pub(crate) latency: Histogram<u64>,
     /// When the last report came, after the start.
     pub(crate) last: Duration,
-    /// Reports since the clock was read.
-    unread: u8,
 }
-
-/// A clock is read for so many reports at once: they come in batches, microseconds apart.
-const REPORTS_PER_READ: u8 = 64;
 
 const HOUR_MICROS: u64 = 3_600_000_000;
 
@@ -80,7 +75,7 @@ impl Tally {
     pub(crate) fn new() -> Self {
         #[allow(clippy::expect_used, reason = "constant bounds that the type allows")]
         let latency = Histogram::new_with_bounds(1, HOUR_MICROS, 3).expect("valid bounds");
-        Self { acked: 0, bytes: 0, failures: BTreeMap::new(), latency, last: Duration::ZERO, unread: u8::MAX }
+        Self { acked: 0, bytes: 0, failures: BTreeMap::new(), latency, last: Duration::ZERO }
     }
 
     pub(crate) fn failed(&self) -> u64 {
@@ -123,11 +118,6 @@ impl Deliveries {
     pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// The next report reads the clock.
-    pub(crate) fn refresh_clock(&self) {
-        self.tally().unread = u8::MAX;
-    }
 }
 
 impl ClientContext for Deliveries {
@@ -145,11 +135,7 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, due_micros: usize) {
         let mut tally = self.tally();
-        if tally.unread >= REPORTS_PER_READ {
-            tally.unread = 0;
-            tally.last = self.start.get().map(Instant::elapsed).unwrap_or_default();
-        }
-        tally.unread += 1;
+        tally.last = self.start.get().map(Instant::elapsed).unwrap_or_default();
         match result {
             Ok(message) => {
                 let late = (tally.last.as_micros() as u64).saturating_sub(due_micros as u64);

@@ -190,7 +190,6 @@ impl Worker<'_> {
     }
 
     fn poll(&mut self, timeout: Duration) {
-        self.client.context().refresh_clock();
         self.client.poll(timeout);
         let tally = self.client.context().tally();
         let reported = tally.acked + tally.failed();
@@ -200,6 +199,10 @@ impl Worker<'_> {
 
     /// Waits for the reports of all that is queued; each message has its delivery timeout.
     fn drain(&mut self) {
+        let waiting = self.client.in_flight_count();
+        if waiting > 0 && self.job.stop.is_requested() {
+            tracing::info!(waiting, "stopping: waiting for what is queued; Ctrl-C again leaves at once");
+        }
         // Asks librdkafka to send what lingers for company.
         while self.client.in_flight_count() > 0 {
             let _ = self.client.flush(Duration::ZERO);

@@ -110,6 +110,8 @@ impl KafkaArgs {
 pub fn client_config(args: &KafkaArgs, defaults: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("client.id", "affluent").set("bootstrap.servers", &args.bootstrap_servers);
+    // A broker that comes back is found within a second, not within ten.
+    config.set("reconnect.backoff.max.ms", "1000");
     for (key, value) in defaults {
         config.set(*key, *value);
     }
