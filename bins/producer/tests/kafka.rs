@@ -46,6 +46,8 @@ fn args(servers: &str, topic: &str, words: &[&str]) -> Args {
     Args::parse_from([&["producer", "--bootstrap-servers", servers, "--topic", topic], words].concat())
 }
 
+type KeyAndValue = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// A topic that no other test has, and that goes away with its test.
 struct Topic {
     name: String,
@@ -76,7 +78,7 @@ impl Topic {
         self.count().iter().sum::<i64>() as u64
     }
 
-    fn read(&self) -> Vec<(Option<Vec<u8>>, Option<Vec<u8>>)> {
+    fn read(&self) -> Vec<KeyAndValue> {
         let settings = [("group.id", self.name.as_str()), ("enable.auto.commit", "false")];
         let consumer: BaseConsumer = client_config(&self.args(&[]).kafka, &settings).create().unwrap();
         let mut list = TopicPartitionList::new();
@@ -141,7 +143,7 @@ fn what_was_sent_is_there_once_and_as_the_seed_says() {
     assert_eq!((again.sent, again.created, topic.total()), (10, false, 20_010));
 }
 
-fn size(record: &(Option<Vec<u8>>, Option<Vec<u8>>)) -> usize {
+fn size(record: &KeyAndValue) -> usize {
     record.0.as_ref().map_or(0, Vec::len) + record.1.as_ref().map_or(0, Vec::len)
 }
 
