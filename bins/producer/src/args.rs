@@ -67,7 +67,7 @@ pub struct ContentArgs {
     /// Messages as in this JSON file (see below), or @NAME: flat, generic or a topic of the project
     #[arg(long, value_name = "FILE|@NAME", conflicts_with = "from")]
     pub template: Option<String>,
-    /// The lines of this file as values, unchanged; - is stdin
+    /// The lines of this file as values, unchanged, and again where --messages wants more; - is stdin
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// The field of --from or --template that becomes the key

@@ -82,7 +82,8 @@ pub fn produce(
     let done = tally.acked + tally.failed();
     let interrupted = stop.is_requested() && job.messages.is_none_or(|messages| done < messages);
     let created = ensured == Ensured::Created;
-    Ok((Summary::new(&args.topic, created, interrupted && sent.is_ok(), plan, &tally), sent))
+    let summary = Summary::new(&args.topic, created, interrupted && sent.is_ok(), plan, &tally);
+    Ok((if args.content.from.is_some() { summary.without_seed() } else { summary }, sent))
 }
 
 fn send_all(

@@ -36,7 +36,10 @@ pub struct Summary {
     /// With these, `--seed`, `--start-time` and `--time-step` give the same messages again.
     pub seed: u64,
     pub start_time: String,
-    pub time_step_ms: f64,
+    pub time_step: String,
+    /// Were the messages made, not read from a file?
+    #[serde(skip)]
+    made: bool,
 }
 
 impl Summary {
@@ -63,8 +66,15 @@ impl Summary {
             start_time: DateTime::<Utc>::from_timestamp_micros(plan.start_micros)
                 .unwrap_or_default()
                 .to_rfc3339_opts(SecondsFormat::AutoSi, true),
-            time_step_ms: plan.step_nanos as f64 / 1e6,
+            time_step: shown_step(plan.step_nanos),
+            made: true,
         }
+    }
+
+    /// A file is sent again by its name: a seed says nothing about it.
+    pub(crate) fn without_seed(mut self) -> Self {
+        self.made = false;
+        self
     }
 
     /// Each kind of failure with its count and what to do about it.
@@ -73,6 +83,11 @@ impl Summary {
             |(failure, count): (&Failure, &u64)| format!("{} {}", show_count(*count), failure.advice());
         self.failures.iter().map(reason).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// As `--time-step` reads it, without a fraction.
+fn shown_step(nanos: u64) -> String {
+    if nanos.is_multiple_of(1_000_000) { format!("{}ms", nanos / 1_000_000) } else { format!("{nanos}ns") }
 }
 
 impl fmt::Display for Summary {
@@ -100,10 +115,28 @@ impl fmt::Display for Summary {
             "latency  p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms, max {:.2} ms",
             self.p50_ms, self.p99_ms, self.p99_9_ms, self.max_ms
         )?;
+        if !self.made {
+            return Ok(());
+        }
         write!(
             f,
-            "again    --seed {} --start-time {} --time-step {}ms",
-            self.seed, self.start_time, self.time_step_ms
+            "again    --seed {} --start-time {} --time-step {}",
+            self.seed, self.start_time, self.time_step
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use affluent_core::units;
+
+    use super::*;
+
+    #[test]
+    fn a_shown_step_reads_back() {
+        for nanos in [1_000_000, 666_666, 0, 86_400_000_000_000] {
+            let read = units::duration(&shown_step(nanos)).unwrap();
+            assert_eq!(read.as_nanos(), u128::from(nanos));
+        }
     }
 }
