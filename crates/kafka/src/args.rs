@@ -21,7 +21,14 @@ pub struct KafkaArgs {
     )]
     pub bootstrap_servers: String,
     /// Any librdkafka property, as in `-X security.protocol=SASL_SSL`; repeat it, or use commas
-    #[arg(long = "property", short = 'X', env = env_vars::KAFKA_PROPERTIES, value_name = "K=V")]
+    // A password may be among them: help and --print-config must not show it.
+    #[arg(
+        long = "property",
+        short = 'X',
+        env = env_vars::KAFKA_PROPERTIES,
+        hide_env_values = true,
+        value_name = "K=V"
+    )]
     pub properties: Vec<Properties>,
 }
 
