@@ -38,7 +38,7 @@ impl Numbers {
     }
 }
 
-/// The flat message of 11 fields, 275 bytes on average; `gap` follows each comma and colon.
+/// The flat message of 11 fields, about 275 bytes; `gap` follows each comma and colon.
 fn transaction(numbers: &mut Numbers, gap: &str) -> String {
     let members = [
         ("transaction_id", format!("\"tx_{:016x}{:016x}\"", numbers.next(), numbers.next())),

@@ -96,6 +96,7 @@ fn decimals_are_exact() {
     fits("decimal(38,37)", "9", &format!("9{}", "0".repeat(37)));
     rescued("decimal(38,37)", "10", "null");
     rescued("decimal(38,0)", &format!("1{}", "0".repeat(38)), "null");
+    rescued("decimal(38,0)", "2e38", "null");
     rescued("decimal(1,1)", "1", "null");
     fits("decimal(1,1)", "0.9", "9");
 }
@@ -117,6 +118,7 @@ fn strings_are_json_strings_of_whole_characters() {
         r#""\udc00 ""#,
         r#""ab\ud83dx""#,
         r#""\ud83d\ud83d""#,
+        r#""\ud83d\ue000""#,
     ] {
         rescued("string", other, "null");
     }
